@@ -46,6 +46,7 @@ var avx2 = &primitives{
 	chainFloats: chainFloatsAVX2,
 	int8Levels4: int8Levels4AVX2,
 	int8Levels8: int8Levels8AVX2,
+	int8Levels5: int8Levels5AVX2,
 	int8Nested4: int8Nested4AVX2,
 	int8Nested8: int8Nested8AVX2,
 	int8Halves8: int8Halves8AVX2,
@@ -246,6 +247,11 @@ func int8Levels4AVX2(t *int8Args)
 //
 //go:noescape
 func int8Levels8AVX2(t *int8Args)
+
+// int8Levels5AVX2 is primitives.int8Levels5 on AVX2.
+//
+//go:noescape
+func int8Levels5AVX2(t *int8Args)
 
 // int8Nested4AVX2 is primitives.int8Nested4 on AVX2.
 //

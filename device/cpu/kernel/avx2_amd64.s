@@ -52,6 +52,11 @@ DATA nibbles<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA nibbles<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA nibbles<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL nibbles<>(SB), RODATA|NOPTR, $32
+DATA aboveLeast<>+0(SB)/8, $0x2020202020202020
+DATA aboveLeast<>+8(SB)/8, $0x2020202020202020
+DATA aboveLeast<>+16(SB)/8, $0x2020202020202020
+DATA aboveLeast<>+24(SB)/8, $0x2020202020202020
+GLOBL aboveLeast<>(SB), RODATA|NOPTR, $32
 DATA negInf<>+0(SB)/8, $0xff800000ff800000
 DATA negInf<>+8(SB)/8, $0xff800000ff800000
 DATA negInf<>+16(SB)/8, $0xff800000ff800000
@@ -1873,6 +1878,7 @@ block:
 	VPMAXSD        X5, X4, X4
 	VDIVSS         mostLevel<>(SB), X4, X7
 	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
 	XORL           R8, R8
 	XORL           R9, R9
 	VMOVD          X4, AX
@@ -1898,6 +1904,13 @@ block:
 	VPERMD         Y0, Y15, Y8
 	VMOVDQU        byteOnes<>(SB), Y4
 	VPMADDUBSW     Y8, Y4, Y4
+	// The lanes of each half: the same two half words of all its words.
+	VPSHUFD        $0x4e, Y4, Y5
+	VPADDW         Y5, Y4, Y5
+	VPSHUFD        $0xb1, Y5, Y6
+	VPADDW         Y6, Y5, Y5
+	VPSLLW         $5, Y5, Y5
+	VPSUBW         Y5, Y9, Y9
 	VPMADDWD       ones<>(SB), Y4, Y4
 	VEXTRACTI128   $1, Y4, X5
 	VPHADDD        X5, X4, X4
@@ -1906,6 +1919,9 @@ block:
 	VPEXTRD        $1, X4, R9
 write:
 	VMOVDQU        Y8, (DI)
+	VMOVD          X9, int8Block_lanes(DI)
+	VEXTRACTI128   $1, Y9, X9
+	VMOVD          X9, int8Block_lanes+4(DI)
 	LEAL           (R8)(R9*1), R10
 	VPXOR          X2, X2, X2
 	VCVTSI2SSL     R10, X2, X2
@@ -1926,7 +1942,7 @@ write:
 	SHLL           $7, R9
 	MOVL           R9, int8Block_halves+4(DI)
 	MOVL           $0, int8Block_nothing(DI)
-	ADDQ           $64, DI
+	ADDQ           $int8Block__size, DI
 	ADDQ           $128, SI
 	DECQ           CX
 	JNE            block
@@ -1939,9 +1955,12 @@ notFinite:
 	JMP            write
 
 // func int8Levels4AVX2(t *int8Args)
-TEXT ·int8Levels4AVX2(SB), 0, $384-8
+TEXT ·int8Levels4AVX2(SB), 0, $416-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           31(SP), R13
+	ANDQ           $~31, R13
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -1967,13 +1986,13 @@ TEXT ·int8Levels4AVX2(SB), 0, $384-8
 
 rows1:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece1:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -2016,8 +2035,8 @@ four1:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTPH2PS      16(R15), Y12
 	VPMADDWD       ones<>(SB), Y1, Y1
 	VPBROADCASTD   (R12), Y14
@@ -2025,30 +2044,30 @@ four1:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	TESTQ          R14, R14
 	JEQ            done1
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 done1:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece1
 	VZEROUPPER
@@ -2056,18 +2075,18 @@ done1:
 
 rows2:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece2:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -2122,16 +2141,16 @@ four2:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       ones<>(SB), Y2, Y2
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTPH2PS      16(R15), Y12
 	VPMADDWD       ones<>(SB), Y1, Y1
 	VPBROADCASTD   (R12), Y14
@@ -2139,51 +2158,51 @@ four2:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       ones<>(SB), Y3, Y3
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	TESTQ          R14, R14
 	JEQ            done2
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 done2:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece2
 	VZEROUPPER
@@ -2191,23 +2210,23 @@ done2:
 
 rows3:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece3:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -2274,24 +2293,24 @@ four3:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       ones<>(SB), Y2, Y2
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       ones<>(SB), Y4, Y4
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTPH2PS      16(R15), Y12
 	VPMADDWD       ones<>(SB), Y1, Y1
 	VPBROADCASTD   (R12), Y14
@@ -2299,72 +2318,72 @@ four3:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       ones<>(SB), Y3, Y3
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       ones<>(SB), Y5, Y5
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	TESTQ          R14, R14
 	JEQ            done3
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 done3:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece3
 	VZEROUPPER
@@ -2372,28 +2391,28 @@ done3:
 
 rows4:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece4:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -2472,32 +2491,32 @@ four4:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       ones<>(SB), Y2, Y2
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       ones<>(SB), Y4, Y4
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VPMADDWD       ones<>(SB), Y6, Y6
 	VPBROADCASTD   (R12)(R9*1), Y14
 	VPADDD         Y14, Y6, Y6
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTPH2PS      16(R15), Y12
 	VPMADDWD       ones<>(SB), Y1, Y1
 	VPBROADCASTD   (R12), Y14
@@ -2505,93 +2524,93 @@ four4:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       ones<>(SB), Y3, Y3
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       ones<>(SB), Y5, Y5
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VPMADDWD       ones<>(SB), Y7, Y7
 	VPBROADCASTD   (R12)(R9*1), Y14
 	VPADDD         Y14, Y7, Y7
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	TESTQ          R14, R14
 	JEQ            done4
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 done4:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece4
 	VZEROUPPER
@@ -2599,33 +2618,33 @@ done4:
 
 rows5:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece5:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -2716,40 +2735,40 @@ four5:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       ones<>(SB), Y2, Y2
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       ones<>(SB), Y4, Y4
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VPMADDWD       ones<>(SB), Y6, Y6
 	VPBROADCASTD   (R12)(R9*1), Y14
 	VPADDD         Y14, Y6, Y6
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VPMADDWD       ones<>(SB), Y8, Y8
 	VPBROADCASTD   (R12)(R8*4), Y14
 	VPADDD         Y14, Y8, Y8
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VCVTPH2PS      16(R15), Y12
 	VPMADDWD       ones<>(SB), Y1, Y1
 	VPBROADCASTD   (R12), Y14
@@ -2757,114 +2776,114 @@ four5:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       ones<>(SB), Y3, Y3
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       ones<>(SB), Y5, Y5
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VPMADDWD       ones<>(SB), Y7, Y7
 	VPBROADCASTD   (R12)(R9*1), Y14
 	VPADDD         Y14, Y7, Y7
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VPMADDWD       ones<>(SB), Y9, Y9
 	VPBROADCASTD   (R12)(R8*4), Y14
 	VPADDD         Y14, Y9, Y9
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	TESTQ          R14, R14
 	JEQ            done5
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
 done5:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece5
 	VZEROUPPER
@@ -2872,38 +2891,38 @@ done5:
 
 rows6:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece6:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
-	VMOVUPS        Y0, 320(SP)
-	VMOVUPS        Y0, 352(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
+	VMOVUPS        Y0, 320(R13)
+	VMOVUPS        Y0, 352(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -3006,48 +3025,48 @@ four6:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       ones<>(SB), Y2, Y2
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       ones<>(SB), Y4, Y4
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VPMADDWD       ones<>(SB), Y6, Y6
 	VPBROADCASTD   (R12)(R9*1), Y14
 	VPADDD         Y14, Y6, Y6
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VPMADDWD       ones<>(SB), Y8, Y8
 	VPBROADCASTD   (R12)(R8*4), Y14
 	VPADDD         Y14, Y8, Y8
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VPMADDWD       ones<>(SB), Y10, Y10
 	VPBROADCASTD   (R12)(R10*1), Y14
 	VPADDD         Y14, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    320(SP), Y15, Y10
-	VMOVUPS        Y10, 320(SP)
+	VFMADD213PS    320(R13), Y15, Y10
+	VMOVUPS        Y10, 320(R13)
 	VCVTPH2PS      16(R15), Y12
 	VPMADDWD       ones<>(SB), Y1, Y1
 	VPBROADCASTD   (R12), Y14
@@ -3055,144 +3074,147 @@ four6:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       ones<>(SB), Y3, Y3
 	VPBROADCASTD   (R12)(R8*1), Y14
 	VPADDD         Y14, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       ones<>(SB), Y5, Y5
 	VPBROADCASTD   (R12)(R8*2), Y14
 	VPADDD         Y14, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VPMADDWD       ones<>(SB), Y7, Y7
 	VPBROADCASTD   (R12)(R9*1), Y14
 	VPADDD         Y14, Y7, Y7
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VPMADDWD       ones<>(SB), Y9, Y9
 	VPBROADCASTD   (R12)(R8*4), Y14
 	VPADDD         Y14, Y9, Y9
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	VPMADDWD       ones<>(SB), Y11, Y11
 	VPBROADCASTD   (R12)(R10*1), Y14
 	VPADDD         Y14, Y11, Y11
 	VCVTDQ2PS      Y11, Y11
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    352(SP), Y15, Y11
-	VMOVUPS        Y11, 352(SP)
+	VFMADD213PS    352(R13), Y15, Y11
+	VMOVUPS        Y11, 352(R13)
 	TESTQ          R14, R14
 	JEQ            done6
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
-	VFMADD213PS    320(SP), Y12, Y15
-	VMOVUPS        Y15, 320(SP)
+	VFMADD213PS    320(R13), Y12, Y15
+	VMOVUPS        Y15, 320(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
-	VFMADD213PS    352(SP), Y12, Y15
-	VMOVUPS        Y15, 352(SP)
+	VFMADD213PS    352(R13), Y12, Y15
+	VMOVUPS        Y15, 352(R13)
 done6:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        320(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        352(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        320(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        352(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece6
 	VZEROUPPER
 	RET
 
 // func int8Levels8AVX2(t *int8Args)
-TEXT ·int8Levels8AVX2(SB), 0, $384-8
+TEXT ·int8Levels8AVX2(SB), 0, $416-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           31(SP), R13
+	ANDQ           $~31, R13
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -3218,13 +3240,13 @@ TEXT ·int8Levels8AVX2(SB), 0, $384-8
 
 rows1:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece1:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -3274,36 +3296,36 @@ four1:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	TESTQ          R14, R14
 	JEQ            done1
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 done1:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece1
 	VZEROUPPER
@@ -3311,18 +3333,18 @@ done1:
 
 rows2:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece2:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -3394,59 +3416,59 @@ four2:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	TESTQ          R14, R14
 	JEQ            done2
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 done2:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece2
 	VZEROUPPER
@@ -3454,23 +3476,23 @@ done2:
 
 rows3:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece3:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -3564,82 +3586,82 @@ four3:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	TESTQ          R14, R14
 	JEQ            done3
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 done3:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece3
 	VZEROUPPER
@@ -3647,28 +3669,28 @@ done3:
 
 rows4:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece4:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -3784,105 +3806,105 @@ four4:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	TESTQ          R14, R14
 	JEQ            done4
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 done4:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece4
 	VZEROUPPER
@@ -3890,33 +3912,33 @@ done4:
 
 rows5:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece5:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -4054,128 +4076,128 @@ four5:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	TESTQ          R14, R14
 	JEQ            done5
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
 done5:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece5
 	VZEROUPPER
@@ -4183,38 +4205,38 @@ done5:
 
 rows6:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece6:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
-	VMOVUPS        Y0, 320(SP)
-	VMOVUPS        Y0, 352(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
+	VMOVUPS        Y0, 320(R13)
+	VMOVUPS        Y0, 352(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -4374,160 +4396,163 @@ four6:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VCVTDQ2PS      Y10, Y10
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    320(SP), Y15, Y10
-	VMOVUPS        Y10, 320(SP)
+	VFMADD213PS    320(R13), Y15, Y10
+	VMOVUPS        Y10, 320(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	VCVTDQ2PS      Y11, Y11
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    352(SP), Y15, Y11
-	VMOVUPS        Y11, 352(SP)
+	VFMADD213PS    352(R13), Y15, Y11
+	VMOVUPS        Y11, 352(R13)
 	TESTQ          R14, R14
 	JEQ            done6
 	VCVTPH2PS      32(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
-	VFMADD213PS    320(SP), Y12, Y15
-	VMOVUPS        Y15, 320(SP)
+	VFMADD213PS    320(R13), Y12, Y15
+	VMOVUPS        Y15, 320(R13)
 	VCVTPH2PS      48(R15), Y12
 	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
 	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
-	VFMADD213PS    352(SP), Y12, Y15
-	VMOVUPS        Y15, 352(SP)
+	VFMADD213PS    352(R13), Y12, Y15
+	VMOVUPS        Y15, 352(R13)
 done6:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        320(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        352(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        320(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        352(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	TESTQ          CX, CX
 	JNE            piece6
 	VZEROUPPER
 	RET
 
 // func int8Nested4AVX2(t *int8Args)
-TEXT ·int8Nested4AVX2(SB), 0, $384-8
+TEXT ·int8Nested4AVX2(SB), 0, $416-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           31(SP), R13
+	ANDQ           $~31, R13
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -4553,13 +4578,13 @@ TEXT ·int8Nested4AVX2(SB), 0, $384-8
 
 rows1:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece1:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -4603,8 +4628,8 @@ four1:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTPH2PS      16(R15), Y12
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
@@ -4614,29 +4639,29 @@ four1:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -4645,13 +4670,13 @@ four1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -4660,18 +4685,18 @@ same1:
 
 rows2:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece2:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -4727,14 +4752,14 @@ four2:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       Y13, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTPH2PS      16(R15), Y12
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
@@ -4744,49 +4769,49 @@ four2:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       Y13, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -4795,20 +4820,20 @@ four2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -4817,23 +4842,23 @@ same2:
 
 rows3:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece3:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -4901,20 +4926,20 @@ four3:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       Y13, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       Y13, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTPH2PS      16(R15), Y12
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
@@ -4924,69 +4949,69 @@ four3:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       Y13, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       Y13, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -4995,27 +5020,27 @@ four3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -5024,28 +5049,28 @@ same3:
 
 rows4:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece4:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -5125,26 +5150,26 @@ four4:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       Y13, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       Y13, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VPMADDWD       Y13, Y6, Y6
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTPH2PS      16(R15), Y12
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
@@ -5154,89 +5179,89 @@ four4:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       Y13, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       Y13, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VPMADDWD       Y13, Y7, Y7
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -5245,34 +5270,34 @@ four4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
@@ -5281,33 +5306,33 @@ same4:
 
 rows5:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece5:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -5399,32 +5424,32 @@ four5:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       Y13, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       Y13, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VPMADDWD       Y13, Y6, Y6
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VPMADDWD       Y13, Y8, Y8
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VCVTPH2PS      16(R15), Y12
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
@@ -5434,109 +5459,109 @@ four5:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       Y13, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       Y13, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VPMADDWD       Y13, Y7, Y7
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VPMADDWD       Y13, Y9, Y9
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -5545,41 +5570,41 @@ four5:
 same5:
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece5
@@ -5588,38 +5613,38 @@ same5:
 
 rows6:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece6:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
-	VMOVUPS        Y0, 320(SP)
-	VMOVUPS        Y0, 352(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
+	VMOVUPS        Y0, 320(R13)
+	VMOVUPS        Y0, 352(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -5723,38 +5748,38 @@ four6:
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VPMADDWD       Y13, Y2, Y2
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VPMADDWD       Y13, Y4, Y4
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VPMADDWD       Y13, Y6, Y6
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VPMADDWD       Y13, Y8, Y8
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VPMADDWD       Y13, Y10, Y10
 	VCVTDQ2PS      Y10, Y10
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    320(SP), Y15, Y10
-	VMOVUPS        Y10, 320(SP)
+	VFMADD213PS    320(R13), Y15, Y10
+	VMOVUPS        Y10, 320(R13)
 	VCVTPH2PS      16(R15), Y12
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
@@ -5764,129 +5789,129 @@ four6:
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VPMADDWD       Y13, Y3, Y3
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VPMADDWD       Y13, Y5, Y5
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VPMADDWD       Y13, Y7, Y7
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VPMADDWD       Y13, Y9, Y9
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	VPMADDWD       Y13, Y11, Y11
 	VCVTDQ2PS      Y11, Y11
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    352(SP), Y15, Y11
-	VMOVUPS        Y11, 352(SP)
+	VFMADD213PS    352(R13), Y15, Y11
+	VMOVUPS        Y11, 352(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    320(SP), Y12, Y15
-	VMOVUPS        Y15, 320(SP)
+	VFMADD213PS    320(R13), Y12, Y15
+	VMOVUPS        Y15, 320(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    352(SP), Y12, Y15
-	VMOVUPS        Y15, 352(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    352(R13), Y12, Y15
+	VMOVUPS        Y15, 352(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -5895,48 +5920,48 @@ four6:
 same6:
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        320(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        352(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        320(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        352(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece6
@@ -5944,9 +5969,12 @@ same6:
 	RET
 
 // func int8Nested8AVX2(t *int8Args)
-TEXT ·int8Nested8AVX2(SB), 0, $768-8
+TEXT ·int8Nested8AVX2(SB), 0, $800-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           31(SP), R13
+	ANDQ           $~31, R13
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -5972,13 +6000,13 @@ TEXT ·int8Nested8AVX2(SB), 0, $768-8
 
 rows1:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece1:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -6013,13 +6041,13 @@ half0x1:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 384(SP)
+	VMOVDQU        Y0, 384(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 416(SP)
+	VMOVDQU        Y1, 416(R13)
 	VPXOR          X0, X0, X0
 	VPXOR          X1, X1, X1
 	MOVQ           $2, AX
@@ -6047,46 +6075,46 @@ half1x1:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         384(SP), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         416(SP), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6095,13 +6123,13 @@ half1x1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -6110,18 +6138,18 @@ same1:
 
 rows2:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece2:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -6168,17 +6196,17 @@ half0x2:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 384(SP)
+	VMOVDQU        Y0, 384(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 448(SP)
+	VMOVDQU        Y2, 448(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 416(SP)
+	VMOVDQU        Y1, 416(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 480(SP)
+	VMOVDQU        Y3, 480(R13)
 	VPXOR          X0, X0, X0
 	VPXOR          X1, X1, X1
 	VPXOR          X2, X2, X2
@@ -6218,74 +6246,74 @@ half1x2:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         384(SP), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         448(SP), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         416(SP), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         480(SP), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6294,20 +6322,20 @@ half1x2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -6316,23 +6344,23 @@ same2:
 
 rows3:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece3:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -6391,21 +6419,21 @@ half0x3:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 384(SP)
+	VMOVDQU        Y0, 384(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 448(SP)
+	VMOVDQU        Y2, 448(R13)
 	VPMADDWD       Y13, Y4, Y4
-	VMOVDQU        Y4, 512(SP)
+	VMOVDQU        Y4, 512(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 416(SP)
+	VMOVDQU        Y1, 416(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 480(SP)
+	VMOVDQU        Y3, 480(R13)
 	VPMADDWD       Y13, Y5, Y5
-	VMOVDQU        Y5, 544(SP)
+	VMOVDQU        Y5, 544(R13)
 	VPXOR          X0, X0, X0
 	VPXOR          X1, X1, X1
 	VPXOR          X2, X2, X2
@@ -6457,102 +6485,102 @@ half1x3:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         384(SP), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         448(SP), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
 	VPMADDWD       Y13, Y4, Y4
-	VPADDD         512(SP), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         416(SP), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         480(SP), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
 	VPMADDWD       Y13, Y5, Y5
-	VPADDD         544(SP), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6561,27 +6589,27 @@ half1x3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -6590,28 +6618,28 @@ same3:
 
 rows4:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece4:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -6682,25 +6710,25 @@ half0x4:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 384(SP)
+	VMOVDQU        Y0, 384(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 448(SP)
+	VMOVDQU        Y2, 448(R13)
 	VPMADDWD       Y13, Y4, Y4
-	VMOVDQU        Y4, 512(SP)
+	VMOVDQU        Y4, 512(R13)
 	VPMADDWD       Y13, Y6, Y6
-	VMOVDQU        Y6, 576(SP)
+	VMOVDQU        Y6, 576(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 416(SP)
+	VMOVDQU        Y1, 416(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 480(SP)
+	VMOVDQU        Y3, 480(R13)
 	VPMADDWD       Y13, Y5, Y5
-	VMOVDQU        Y5, 544(SP)
+	VMOVDQU        Y5, 544(R13)
 	VPMADDWD       Y13, Y7, Y7
-	VMOVDQU        Y7, 608(SP)
+	VMOVDQU        Y7, 608(R13)
 	VPXOR          X0, X0, X0
 	VPXOR          X1, X1, X1
 	VPXOR          X2, X2, X2
@@ -6764,130 +6792,130 @@ half1x4:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         384(SP), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         448(SP), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
 	VPMADDWD       Y13, Y4, Y4
-	VPADDD         512(SP), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
 	VPMADDWD       Y13, Y6, Y6
-	VPADDD         576(SP), Y6, Y6
+	VPADDD         576(R13), Y6, Y6
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         416(SP), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         480(SP), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
 	VPMADDWD       Y13, Y5, Y5
-	VPADDD         544(SP), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
 	VPMADDWD       Y13, Y7, Y7
-	VPADDD         608(SP), Y7, Y7
+	VPADDD         608(R13), Y7, Y7
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6896,34 +6924,34 @@ half1x4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
@@ -6932,33 +6960,33 @@ same4:
 
 rows5:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece5:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -7041,29 +7069,29 @@ half0x5:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 384(SP)
+	VMOVDQU        Y0, 384(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 448(SP)
+	VMOVDQU        Y2, 448(R13)
 	VPMADDWD       Y13, Y4, Y4
-	VMOVDQU        Y4, 512(SP)
+	VMOVDQU        Y4, 512(R13)
 	VPMADDWD       Y13, Y6, Y6
-	VMOVDQU        Y6, 576(SP)
+	VMOVDQU        Y6, 576(R13)
 	VPMADDWD       Y13, Y8, Y8
-	VMOVDQU        Y8, 640(SP)
+	VMOVDQU        Y8, 640(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 416(SP)
+	VMOVDQU        Y1, 416(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 480(SP)
+	VMOVDQU        Y3, 480(R13)
 	VPMADDWD       Y13, Y5, Y5
-	VMOVDQU        Y5, 544(SP)
+	VMOVDQU        Y5, 544(R13)
 	VPMADDWD       Y13, Y7, Y7
-	VMOVDQU        Y7, 608(SP)
+	VMOVDQU        Y7, 608(R13)
 	VPMADDWD       Y13, Y9, Y9
-	VMOVDQU        Y9, 672(SP)
+	VMOVDQU        Y9, 672(R13)
 	VPXOR          X0, X0, X0
 	VPXOR          X1, X1, X1
 	VPXOR          X2, X2, X2
@@ -7139,158 +7167,158 @@ half1x5:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         384(SP), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         448(SP), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
 	VPMADDWD       Y13, Y4, Y4
-	VPADDD         512(SP), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
 	VPMADDWD       Y13, Y6, Y6
-	VPADDD         576(SP), Y6, Y6
+	VPADDD         576(R13), Y6, Y6
 	VPMADDWD       Y13, Y8, Y8
-	VPADDD         640(SP), Y8, Y8
+	VPADDD         640(R13), Y8, Y8
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         416(SP), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         480(SP), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
 	VPMADDWD       Y13, Y5, Y5
-	VPADDD         544(SP), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
 	VPMADDWD       Y13, Y7, Y7
-	VPADDD         608(SP), Y7, Y7
+	VPADDD         608(R13), Y7, Y7
 	VPMADDWD       Y13, Y9, Y9
-	VPADDD         672(SP), Y9, Y9
+	VPADDD         672(R13), Y9, Y9
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -7299,41 +7327,41 @@ half1x5:
 same5:
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece5
@@ -7342,38 +7370,38 @@ same5:
 
 rows6:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece6:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
-	VMOVUPS        Y0, 256(SP)
-	VMOVUPS        Y0, 288(SP)
-	VMOVUPS        Y0, 320(SP)
-	VMOVUPS        Y0, 352(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
+	VMOVUPS        Y0, 320(R13)
+	VMOVUPS        Y0, 352(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -7468,33 +7496,33 @@ half0x6:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 384(SP)
+	VMOVDQU        Y0, 384(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 448(SP)
+	VMOVDQU        Y2, 448(R13)
 	VPMADDWD       Y13, Y4, Y4
-	VMOVDQU        Y4, 512(SP)
+	VMOVDQU        Y4, 512(R13)
 	VPMADDWD       Y13, Y6, Y6
-	VMOVDQU        Y6, 576(SP)
+	VMOVDQU        Y6, 576(R13)
 	VPMADDWD       Y13, Y8, Y8
-	VMOVDQU        Y8, 640(SP)
+	VMOVDQU        Y8, 640(R13)
 	VPMADDWD       Y13, Y10, Y10
-	VMOVDQU        Y10, 704(SP)
+	VMOVDQU        Y10, 704(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 416(SP)
+	VMOVDQU        Y1, 416(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 480(SP)
+	VMOVDQU        Y3, 480(R13)
 	VPMADDWD       Y13, Y5, Y5
-	VMOVDQU        Y5, 544(SP)
+	VMOVDQU        Y5, 544(R13)
 	VPMADDWD       Y13, Y7, Y7
-	VMOVDQU        Y7, 608(SP)
+	VMOVDQU        Y7, 608(R13)
 	VPMADDWD       Y13, Y9, Y9
-	VMOVDQU        Y9, 672(SP)
+	VMOVDQU        Y9, 672(R13)
 	VPMADDWD       Y13, Y11, Y11
-	VMOVDQU        Y11, 736(SP)
+	VMOVDQU        Y11, 736(R13)
 	VPXOR          X0, X0, X0
 	VPXOR          X1, X1, X1
 	VPXOR          X2, X2, X2
@@ -7582,186 +7610,186 @@ half1x6:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         384(SP), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         448(SP), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
 	VPMADDWD       Y13, Y4, Y4
-	VPADDD         512(SP), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
 	VPMADDWD       Y13, Y6, Y6
-	VPADDD         576(SP), Y6, Y6
+	VPADDD         576(R13), Y6, Y6
 	VPMADDWD       Y13, Y8, Y8
-	VPADDD         640(SP), Y8, Y8
+	VPADDD         640(R13), Y8, Y8
 	VPMADDWD       Y13, Y10, Y10
-	VPADDD         704(SP), Y10, Y10
+	VPADDD         704(R13), Y10, Y10
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         416(SP), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         480(SP), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
 	VPMADDWD       Y13, Y5, Y5
-	VPADDD         544(SP), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
 	VPMADDWD       Y13, Y7, Y7
-	VPADDD         608(SP), Y7, Y7
+	VPADDD         608(R13), Y7, Y7
 	VPMADDWD       Y13, Y9, Y9
-	VPADDD         672(SP), Y9, Y9
+	VPADDD         672(R13), Y9, Y9
 	VPMADDWD       Y13, Y11, Y11
-	VPADDD         736(SP), Y11, Y11
+	VPADDD         736(R13), Y11, Y11
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTDQ2PS      Y8, Y8
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    256(SP), Y15, Y8
-	VMOVUPS        Y8, 256(SP)
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
 	VCVTDQ2PS      Y10, Y10
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    320(SP), Y15, Y10
-	VMOVUPS        Y10, 320(SP)
+	VFMADD213PS    320(R13), Y15, Y10
+	VMOVUPS        Y10, 320(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
 	VCVTDQ2PS      Y9, Y9
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    288(SP), Y15, Y9
-	VMOVUPS        Y9, 288(SP)
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
 	VCVTDQ2PS      Y11, Y11
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    352(SP), Y15, Y11
-	VMOVUPS        Y11, 352(SP)
+	VFMADD213PS    352(R13), Y15, Y11
+	VMOVUPS        Y11, 352(R13)
 	VCVTPH2PS      32(R15), Y12
 	VMOVDQU        125(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    0(SP), Y12, Y15
-	VMOVUPS        Y15, 0(SP)
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    64(SP), Y12, Y15
-	VMOVUPS        Y15, 64(SP)
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    128(SP), Y12, Y15
-	VMOVUPS        Y15, 128(SP)
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    192(SP), Y12, Y15
-	VMOVUPS        Y15, 192(SP)
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    256(SP), Y12, Y15
-	VMOVUPS        Y15, 256(SP)
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    320(SP), Y12, Y15
-	VMOVUPS        Y15, 320(SP)
+	VFMADD213PS    320(R13), Y12, Y15
+	VMOVUPS        Y15, 320(R13)
 	VCVTPH2PS      48(R15), Y12
 	VMOVDQU        157(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    32(SP), Y12, Y15
-	VMOVUPS        Y15, 32(SP)
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    96(SP), Y12, Y15
-	VMOVUPS        Y15, 96(SP)
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    160(SP), Y12, Y15
-	VMOVUPS        Y15, 160(SP)
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    224(SP), Y12, Y15
-	VMOVUPS        Y15, 224(SP)
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    288(SP), Y12, Y15
-	VMOVUPS        Y15, 288(SP)
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
 	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
 	VPMULLD        Y14, Y13, Y15
 	VCVTDQ2PS      Y15, Y15
-	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
 	VMULPS         Y14, Y15, Y15
-	VFMADD213PS    352(SP), Y12, Y15
-	VMOVUPS        Y15, 352(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    352(R13), Y12, Y15
+	VMOVUPS        Y15, 352(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -7770,48 +7798,48 @@ half1x6:
 same6:
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        256(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        288(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        320(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        352(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        320(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        352(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece6
@@ -7819,9 +7847,12 @@ same6:
 	RET
 
 // func int8Halves8AVX2(t *int8Args)
-TEXT ·int8Halves8AVX2(SB), 0, $512-8
+TEXT ·int8Halves8AVX2(SB), 0, $544-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           31(SP), R13
+	ANDQ           $~31, R13
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -7843,13 +7874,13 @@ TEXT ·int8Halves8AVX2(SB), 0, $512-8
 
 rows1:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece1:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -7857,33 +7888,26 @@ piece1:
 	LEAQ           32(R15), R14
 	LEAQ           288(R15), SI
 block1:
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VMOVDQU        ones<>(SB), Y15
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
 	MOVQ           $2, AX
 half0x1:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	ADDQ           $128, SI
@@ -7895,40 +7919,33 @@ half0x1:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 256(SP)
+	VMOVDQU        Y0, 256(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 288(SP)
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VMOVDQU        ones<>(SB), Y15
+	VMOVDQU        Y1, 288(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
 	MOVQ           $2, AX
 half1x1:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	ADDQ           $128, SI
@@ -7940,26 +7957,26 @@ half1x1:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         256(SP), Y0, Y0
+	VPADDD         256(R13), Y0, Y0
 	VMOVDQU        30(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         288(SP), Y1, Y1
+	VPADDD         288(R13), Y1, Y1
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -7968,13 +7985,13 @@ half1x1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -7983,18 +8000,18 @@ same1:
 
 rows2:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece2:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -8002,51 +8019,38 @@ piece2:
 	LEAQ           32(R15), R14
 	LEAQ           288(R15), SI
 block2:
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VPXOR          X2, X2, X2
-	VPXOR          X3, X3, X3
-	VMOVDQU        ones<>(SB), Y15
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
 	MOVQ           $2, AX
 half0x2:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	ADDQ           $128, SI
@@ -8058,62 +8062,49 @@ half0x2:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 256(SP)
+	VMOVDQU        Y0, 256(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 320(SP)
+	VMOVDQU        Y2, 320(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 288(SP)
+	VMOVDQU        Y1, 288(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 352(SP)
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VPXOR          X2, X2, X2
-	VPXOR          X3, X3, X3
-	VMOVDQU        ones<>(SB), Y15
+	VMOVDQU        Y3, 352(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
 	MOVQ           $2, AX
 half1x2:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	ADDQ           $128, SI
@@ -8125,40 +8116,40 @@ half1x2:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         256(SP), Y0, Y0
+	VPADDD         256(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         320(SP), Y2, Y2
+	VPADDD         320(R13), Y2, Y2
 	VMOVDQU        30(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         288(SP), Y1, Y1
+	VPADDD         288(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         352(SP), Y3, Y3
+	VPADDD         352(R13), Y3, Y3
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -8167,20 +8158,20 @@ half1x2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -8189,23 +8180,23 @@ same2:
 
 rows3:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece3:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -8213,69 +8204,50 @@ piece3:
 	LEAQ           32(R15), R14
 	LEAQ           288(R15), SI
 block3:
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VPXOR          X2, X2, X2
-	VPXOR          X3, X3, X3
-	VPXOR          X4, X4, X4
-	VPXOR          X5, X5, X5
-	VMOVDQU        ones<>(SB), Y15
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
 	MOVQ           $2, AX
 half0x3:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
 	ADDQ           $128, SI
@@ -8287,84 +8259,65 @@ half0x3:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 256(SP)
+	VMOVDQU        Y0, 256(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 320(SP)
+	VMOVDQU        Y2, 320(R13)
 	VPMADDWD       Y13, Y4, Y4
-	VMOVDQU        Y4, 384(SP)
+	VMOVDQU        Y4, 384(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 288(SP)
+	VMOVDQU        Y1, 288(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 352(SP)
+	VMOVDQU        Y3, 352(R13)
 	VPMADDWD       Y13, Y5, Y5
-	VMOVDQU        Y5, 416(SP)
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VPXOR          X2, X2, X2
-	VPXOR          X3, X3, X3
-	VPXOR          X4, X4, X4
-	VPXOR          X5, X5, X5
-	VMOVDQU        ones<>(SB), Y15
+	VMOVDQU        Y5, 416(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
 	MOVQ           $2, AX
 half1x3:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
 	ADDQ           $128, SI
@@ -8376,54 +8329,54 @@ half1x3:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         256(SP), Y0, Y0
+	VPADDD         256(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         320(SP), Y2, Y2
+	VPADDD         320(R13), Y2, Y2
 	VPMADDWD       Y13, Y4, Y4
-	VPADDD         384(SP), Y4, Y4
+	VPADDD         384(R13), Y4, Y4
 	VMOVDQU        30(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         288(SP), Y1, Y1
+	VPADDD         288(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         352(SP), Y3, Y3
+	VPADDD         352(R13), Y3, Y3
 	VPMADDWD       Y13, Y5, Y5
-	VPADDD         416(SP), Y5, Y5
+	VPADDD         416(R13), Y5, Y5
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -8432,27 +8385,27 @@ half1x3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -8461,28 +8414,28 @@ same3:
 
 rows4:
 	VPXOR          X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        Y0, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
 piece4:
 	VPXOR          X0, X0, X0
-	VMOVUPS        Y0, 0(SP)
-	VMOVUPS        Y0, 32(SP)
-	VMOVUPS        Y0, 64(SP)
-	VMOVUPS        Y0, 96(SP)
-	VMOVUPS        Y0, 128(SP)
-	VMOVUPS        Y0, 160(SP)
-	VMOVUPS        Y0, 192(SP)
-	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
 	MOVQ           $8, DX
 	CMPQ           CX, DX
 	CMOVQLT        CX, DX
@@ -8490,87 +8443,62 @@ piece4:
 	LEAQ           32(R15), R14
 	LEAQ           288(R15), SI
 block4:
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VPXOR          X2, X2, X2
-	VPXOR          X3, X3, X3
-	VPXOR          X4, X4, X4
-	VPXOR          X5, X5, X5
-	VPXOR          X6, X6, X6
-	VPXOR          X7, X7, X7
-	VMOVDQU        ones<>(SB), Y15
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
 	MOVQ           $2, AX
 half0x4:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VPBROADCASTD   0(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y6, Y6
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
 	VPBROADCASTD   0(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y7, Y7
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VPBROADCASTD   4(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y6, Y6
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
 	VPBROADCASTD   4(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y7, Y7
 	ADDQ           $128, SI
@@ -8582,106 +8510,81 @@ half0x4:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VMOVDQU        Y0, 256(SP)
+	VMOVDQU        Y0, 256(R13)
 	VPMADDWD       Y13, Y2, Y2
-	VMOVDQU        Y2, 320(SP)
+	VMOVDQU        Y2, 320(R13)
 	VPMADDWD       Y13, Y4, Y4
-	VMOVDQU        Y4, 384(SP)
+	VMOVDQU        Y4, 384(R13)
 	VPMADDWD       Y13, Y6, Y6
-	VMOVDQU        Y6, 448(SP)
+	VMOVDQU        Y6, 448(R13)
 	VMOVDQU        29(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VMOVDQU        Y1, 288(SP)
+	VMOVDQU        Y1, 288(R13)
 	VPMADDWD       Y13, Y3, Y3
-	VMOVDQU        Y3, 352(SP)
+	VMOVDQU        Y3, 352(R13)
 	VPMADDWD       Y13, Y5, Y5
-	VMOVDQU        Y5, 416(SP)
+	VMOVDQU        Y5, 416(R13)
 	VPMADDWD       Y13, Y7, Y7
-	VMOVDQU        Y7, 480(SP)
-	VPXOR          X0, X0, X0
-	VPXOR          X1, X1, X1
-	VPXOR          X2, X2, X2
-	VPXOR          X3, X3, X3
-	VPXOR          X4, X4, X4
-	VPXOR          X5, X5, X5
-	VPXOR          X6, X6, X6
-	VPXOR          X7, X7, X7
-	VMOVDQU        ones<>(SB), Y15
+	VMOVDQU        Y7, 480(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
 	MOVQ           $2, AX
 half1x4:
-	VMOVDQU        0(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
 	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VPBROADCASTD   0(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y6, Y6
-	VMOVDQU        32(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   0(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   0(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   0(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
 	VPBROADCASTD   0(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y7, Y7
-	VMOVDQU        64(SI), Y12
-	VPABSB         Y12, Y13
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
 	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y0, Y0
-	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y2, Y2
-	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y4, Y4
-	VPBROADCASTD   4(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
-	VPMADDUBSW     Y14, Y13, Y14
-	VPADDW         Y14, Y6, Y6
-	VMOVDQU        96(SI), Y12
-	VPABSB         Y12, Y13
-	VPBROADCASTD   4(BX), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y1, Y1
 	VPBROADCASTD   4(BX)(R8*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y3, Y3
 	VPBROADCASTD   4(BX)(R8*2), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y5, Y5
 	VPBROADCASTD   4(BX)(R9*1), Y14
-	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
 	VPMADDUBSW     Y14, Y13, Y14
 	VPADDW         Y14, Y7, Y7
 	ADDQ           $128, SI
@@ -8693,68 +8596,68 @@ half1x4:
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y0, Y0
-	VPADDD         256(SP), Y0, Y0
+	VPADDD         256(R13), Y0, Y0
 	VPMADDWD       Y13, Y2, Y2
-	VPADDD         320(SP), Y2, Y2
+	VPADDD         320(R13), Y2, Y2
 	VPMADDWD       Y13, Y4, Y4
-	VPADDD         384(SP), Y4, Y4
+	VPADDD         384(R13), Y4, Y4
 	VPMADDWD       Y13, Y6, Y6
-	VPADDD         448(SP), Y6, Y6
+	VPADDD         448(R13), Y6, Y6
 	VMOVDQU        30(R14), Y13
 	VPSRAD         $24, Y13, Y13
 	VPSHUFLW       $0xa0, Y13, Y13
 	VPSHUFHW       $0xa0, Y13, Y13
 	VPMADDWD       Y13, Y1, Y1
-	VPADDD         288(SP), Y1, Y1
+	VPADDD         288(R13), Y1, Y1
 	VPMADDWD       Y13, Y3, Y3
-	VPADDD         352(SP), Y3, Y3
+	VPADDD         352(R13), Y3, Y3
 	VPMADDWD       Y13, Y5, Y5
-	VPADDD         416(SP), Y5, Y5
+	VPADDD         416(R13), Y5, Y5
 	VPMADDWD       Y13, Y7, Y7
-	VPADDD         480(SP), Y7, Y7
+	VPADDD         480(R13), Y7, Y7
 	VCVTPH2PS      0(R15), Y12
 	VCVTDQ2PS      Y0, Y0
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    0(SP), Y15, Y0
-	VMOVUPS        Y0, 0(SP)
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
 	VCVTDQ2PS      Y2, Y2
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    64(SP), Y15, Y2
-	VMOVUPS        Y2, 64(SP)
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
 	VCVTDQ2PS      Y4, Y4
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    128(SP), Y15, Y4
-	VMOVUPS        Y4, 128(SP)
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
 	VCVTDQ2PS      Y6, Y6
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    192(SP), Y15, Y6
-	VMOVUPS        Y6, 192(SP)
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
 	VCVTPH2PS      16(R15), Y12
 	VCVTDQ2PS      Y1, Y1
 	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    32(SP), Y15, Y1
-	VMOVUPS        Y1, 32(SP)
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
 	VCVTDQ2PS      Y3, Y3
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    96(SP), Y15, Y3
-	VMOVUPS        Y3, 96(SP)
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
 	VCVTDQ2PS      Y5, Y5
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    160(SP), Y15, Y5
-	VMOVUPS        Y5, 160(SP)
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
 	VCVTDQ2PS      Y7, Y7
 	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
 	VMULPS         Y14, Y12, Y15
-	VFMADD213PS    224(SP), Y15, Y7
-	VMOVUPS        Y7, 224(SP)
-	ADDQ           $32, BX
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -8763,37 +8666,1663 @@ half1x4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        0(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        32(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        64(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        96(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        128(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        160(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        192(SP), Y0
-	VADDPS         0(R13), Y0, Y0
-	VMOVUPS        Y0, 0(R13)
-	VMOVUPS        224(SP), Y1
-	VADDPS         32(R13), Y1, Y1
-	VMOVUPS        Y1, 32(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
+	VZEROUPPER
+	RET
+
+// func int8Levels5AVX2(t *int8Args)
+TEXT ·int8Levels5AVX2(SB), 0, $800-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           31(SP), R13
+	ANDQ           $~31, R13
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+piece1:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block1:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	MOVQ           $2, AX
+half0x1:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x1
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VMOVDQU        Y0, 384(R13)
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VMOVDQU        Y1, 416(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	MOVQ           $2, AX
+half1x1:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x1
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          R14, R14
+	JEQ            done1
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+done1:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+piece2:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block2:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	MOVQ           $2, AX
+half0x2:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x2
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VMOVDQU        Y0, 384(R13)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VMOVDQU        Y2, 448(R13)
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VMOVDQU        Y1, 416(R13)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VMOVDQU        Y3, 480(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	MOVQ           $2, AX
+half1x2:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x2
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
+	TESTQ          R14, R14
+	JEQ            done2
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
+done2:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+piece3:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block3:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	MOVQ           $2, AX
+half0x3:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x3
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VMOVDQU        Y0, 384(R13)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VMOVDQU        Y2, 448(R13)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VMOVDQU        Y4, 512(R13)
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VMOVDQU        Y1, 416(R13)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VMOVDQU        Y3, 480(R13)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VMOVDQU        Y5, 544(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	MOVQ           $2, AX
+half1x3:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x3
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
+	TESTQ          R14, R14
+	JEQ            done3
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
+done3:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+piece4:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block4:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
+	MOVQ           $2, AX
+half0x4:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x4
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VMOVDQU        Y0, 384(R13)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VMOVDQU        Y2, 448(R13)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VMOVDQU        Y4, 512(R13)
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VMOVDQU        Y6, 576(R13)
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VMOVDQU        Y1, 416(R13)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VMOVDQU        Y3, 480(R13)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VMOVDQU        Y5, 544(R13)
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VMOVDQU        Y7, 608(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
+	MOVQ           $2, AX
+half1x4:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x4
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VPADDD         576(R13), Y6, Y6
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VPADDD         608(R13), Y7, Y7
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
+	TESTQ          R14, R14
+	JEQ            done4
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
+done4:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+piece5:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block5:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*4), Y8
+	VMOVDQA        Y8, Y9
+	MOVQ           $2, AX
+half0x5:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x5
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VMOVDQU        Y0, 384(R13)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VMOVDQU        Y2, 448(R13)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VMOVDQU        Y4, 512(R13)
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VMOVDQU        Y6, 576(R13)
+	VPMADDWD       ones<>(SB), Y8, Y8
+	VMOVDQU        Y8, 640(R13)
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VMOVDQU        Y1, 416(R13)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VMOVDQU        Y3, 480(R13)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VMOVDQU        Y5, 544(R13)
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VMOVDQU        Y7, 608(R13)
+	VPMADDWD       ones<>(SB), Y9, Y9
+	VMOVDQU        Y9, 672(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*4), Y8
+	VMOVDQA        Y8, Y9
+	MOVQ           $2, AX
+half1x5:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x5
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VPADDD         576(R13), Y6, Y6
+	VPMADDWD       ones<>(SB), Y8, Y8
+	VPADDD         640(R13), Y8, Y8
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VPADDD         608(R13), Y7, Y7
+	VPMADDWD       ones<>(SB), Y9, Y9
+	VPADDD         672(R13), Y9, Y9
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
+	TESTQ          R14, R14
+	JEQ            done5
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
+done5:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        Y0, 32(AX)
+piece6:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	VMOVUPS        Y0, 64(R13)
+	VMOVUPS        Y0, 96(R13)
+	VMOVUPS        Y0, 128(R13)
+	VMOVUPS        Y0, 160(R13)
+	VMOVUPS        Y0, 192(R13)
+	VMOVUPS        Y0, 224(R13)
+	VMOVUPS        Y0, 256(R13)
+	VMOVUPS        Y0, 288(R13)
+	VMOVUPS        Y0, 320(R13)
+	VMOVUPS        Y0, 352(R13)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block6:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*4), Y8
+	VMOVDQA        Y8, Y9
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R10*1), Y10
+	VMOVDQA        Y10, Y11
+	MOVQ           $2, AX
+half0x6:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x6
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VMOVDQU        Y0, 384(R13)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VMOVDQU        Y2, 448(R13)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VMOVDQU        Y4, 512(R13)
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VMOVDQU        Y6, 576(R13)
+	VPMADDWD       ones<>(SB), Y8, Y8
+	VMOVDQU        Y8, 640(R13)
+	VPMADDWD       ones<>(SB), Y10, Y10
+	VMOVDQU        Y10, 704(R13)
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VMOVDQU        Y1, 416(R13)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VMOVDQU        Y3, 480(R13)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VMOVDQU        Y5, 544(R13)
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VMOVDQU        Y7, 608(R13)
+	VPMADDWD       ones<>(SB), Y9, Y9
+	VMOVDQU        Y9, 672(R13)
+	VPMADDWD       ones<>(SB), Y11, Y11
+	VMOVDQU        Y11, 736(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Y0
+	VMOVDQA        Y0, Y1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Y2
+	VMOVDQA        Y2, Y3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Y4
+	VMOVDQA        Y4, Y5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Y6
+	VMOVDQA        Y6, Y7
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*4), Y8
+	VMOVDQA        Y8, Y9
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R10*1), Y10
+	VMOVDQA        Y10, Y11
+	MOVQ           $2, AX
+half1x6:
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         0(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         32(SI), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	VMOVDQU        aboveLeast<>(SB), Y12
+	VPADDB         64(SI), Y12, Y12
+	VMOVDQU        aboveLeast<>(SB), Y13
+	VPADDB         96(SI), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x6
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPADDD         384(R13), Y0, Y0
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPADDD         448(R13), Y2, Y2
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPADDD         512(R13), Y4, Y4
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VPADDD         576(R13), Y6, Y6
+	VPMADDWD       ones<>(SB), Y8, Y8
+	VPADDD         640(R13), Y8, Y8
+	VPMADDWD       ones<>(SB), Y10, Y10
+	VPADDD         704(R13), Y10, Y10
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPADDD         416(R13), Y1, Y1
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPADDD         480(R13), Y3, Y3
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPADDD         544(R13), Y5, Y5
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VPADDD         608(R13), Y7, Y7
+	VPMADDWD       ones<>(SB), Y9, Y9
+	VPADDD         672(R13), Y9, Y9
+	VPMADDWD       ones<>(SB), Y11, Y11
+	VPADDD         736(R13), Y11, Y11
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(R13), Y15, Y0
+	VMOVUPS        Y0, 0(R13)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(R13), Y15, Y2
+	VMOVUPS        Y2, 64(R13)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(R13), Y15, Y4
+	VMOVUPS        Y4, 128(R13)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(R13), Y15, Y6
+	VMOVUPS        Y6, 192(R13)
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(R13), Y15, Y8
+	VMOVUPS        Y8, 256(R13)
+	VCVTDQ2PS      Y10, Y10
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    320(R13), Y15, Y10
+	VMOVUPS        Y10, 320(R13)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(R13), Y15, Y1
+	VMOVUPS        Y1, 32(R13)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(R13), Y15, Y3
+	VMOVUPS        Y3, 96(R13)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(R13), Y15, Y5
+	VMOVUPS        Y5, 160(R13)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(R13), Y15, Y7
+	VMOVUPS        Y7, 224(R13)
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(R13), Y15, Y9
+	VMOVUPS        Y9, 288(R13)
+	VCVTDQ2PS      Y11, Y11
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    352(R13), Y15, Y11
+	VMOVUPS        Y11, 352(R13)
+	TESTQ          R14, R14
+	JEQ            done6
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(R13), Y12, Y15
+	VMOVUPS        Y15, 0(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(R13), Y12, Y15
+	VMOVUPS        Y15, 64(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(R13), Y12, Y15
+	VMOVUPS        Y15, 128(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(R13), Y12, Y15
+	VMOVUPS        Y15, 192(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    256(R13), Y12, Y15
+	VMOVUPS        Y15, 256(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
+	VFMADD213PS    320(R13), Y12, Y15
+	VMOVUPS        Y15, 320(R13)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(R13), Y12, Y15
+	VMOVUPS        Y15, 32(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(R13), Y12, Y15
+	VMOVUPS        Y15, 96(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(R13), Y12, Y15
+	VMOVUPS        Y15, 160(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(R13), Y12, Y15
+	VMOVUPS        Y15, 224(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    288(R13), Y12, Y15
+	VMOVUPS        Y15, 288(R13)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
+	VFMADD213PS    352(R13), Y12, Y15
+	VMOVUPS        Y15, 352(R13)
+done6:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        0(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        32(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        64(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        96(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        128(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        160(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        192(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        224(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        256(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        288(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        320(R13), Y0
+	VADDPS         0(AX), Y0, Y0
+	VMOVUPS        Y0, 0(AX)
+	VMOVUPS        352(R13), Y1
+	VADDPS         32(AX), Y1, Y1
+	VMOVUPS        Y1, 32(AX)
+	TESTQ          CX, CX
+	JNE            piece6
 	VZEROUPPER
 	RET
 

@@ -46,6 +46,7 @@ var avx512 = &primitives{
 	chainFloats: chainFloatsAVX512,
 	int8Levels4: int8Levels4AVX512,
 	int8Levels8: int8Levels8AVX512,
+	int8Levels5: int8Levels5AVX512,
 	int8Nested4: int8Nested4AVX512,
 	int8Nested8: int8Nested8AVX512,
 	int8Halves8: int8Halves8AVX512,
@@ -249,6 +250,11 @@ func int8Levels4AVX512(t *int8Args)
 //
 //go:noescape
 func int8Levels8AVX512(t *int8Args)
+
+// int8Levels5AVX512 is primitives.int8Levels5 on AVX512.
+//
+//go:noescape
+func int8Levels5AVX512(t *int8Args)
 
 // int8Nested4AVX512 is primitives.int8Nested4 on AVX512.
 //

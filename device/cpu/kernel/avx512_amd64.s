@@ -3444,7 +3444,8 @@ loop:
 // func int8Levels4AVX512(t *int8Args)
 TEXT ·int8Levels4AVX512(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -3474,9 +3475,9 @@ TEXT ·int8Levels4AVX512(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -3534,15 +3535,15 @@ four1:
 	VCVTPH2PS      96(R15), Z28
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 done1:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece1
 	VZEROUPPER
@@ -3550,12 +3551,12 @@ done1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -3639,20 +3640,20 @@ four2:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 done2:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece2
 	VZEROUPPER
@@ -3660,15 +3661,15 @@ done2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -3778,25 +3779,25 @@ four3:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 done3:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece3
 	VZEROUPPER
@@ -3804,18 +3805,18 @@ done3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -3951,30 +3952,30 @@ four4:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 done4:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece4
 	VZEROUPPER
@@ -3982,21 +3983,21 @@ done4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -4158,35 +4159,35 @@ four5:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 done5:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece5
 	VZEROUPPER
@@ -4194,24 +4195,24 @@ done5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -4399,40 +4400,40 @@ four6:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z23
 done6:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece6
 	VZEROUPPER
@@ -4441,7 +4442,8 @@ done6:
 // func int8Levels8AVX512(t *int8Args)
 TEXT ·int8Levels8AVX512(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -4471,9 +4473,9 @@ TEXT ·int8Levels8AVX512(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -4542,15 +4544,15 @@ four1:
 	VCVTPH2PS      96(R15), Z28
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 done1:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece1
 	VZEROUPPER
@@ -4558,12 +4560,12 @@ done1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -4666,20 +4668,20 @@ four2:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 done2:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece2
 	VZEROUPPER
@@ -4687,15 +4689,15 @@ done2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -4832,25 +4834,25 @@ four3:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 done3:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece3
 	VZEROUPPER
@@ -4858,18 +4860,18 @@ done3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -5040,30 +5042,30 @@ four4:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 done4:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece4
 	VZEROUPPER
@@ -5071,21 +5073,21 @@ done4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -5290,35 +5292,35 @@ four5:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 done5:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece5
 	VZEROUPPER
@@ -5326,24 +5328,24 @@ done5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -5582,40 +5584,40 @@ four6:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z23
 done6:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece6
 	VZEROUPPER
@@ -5624,7 +5626,8 @@ done6:
 // func int8Nested4AVX512(t *int8Args)
 TEXT ·int8Nested4AVX512(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -5654,9 +5657,9 @@ TEXT ·int8Nested4AVX512(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -5722,7 +5725,7 @@ four1:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z13
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -5731,11 +5734,11 @@ four1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -5744,12 +5747,12 @@ same1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -5845,7 +5848,7 @@ four2:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z15
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -5854,16 +5857,16 @@ four2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -5872,15 +5875,15 @@ same2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -6006,7 +6009,7 @@ four3:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z17
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6015,21 +6018,21 @@ four3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -6038,18 +6041,18 @@ same3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -6205,7 +6208,7 @@ four4:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z19
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6214,26 +6217,26 @@ four4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
@@ -6242,21 +6245,21 @@ same4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -6442,7 +6445,7 @@ four5:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z21
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6451,31 +6454,31 @@ four5:
 same5:
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece5
@@ -6484,24 +6487,24 @@ same5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -6717,7 +6720,7 @@ four6:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z23
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6726,36 +6729,36 @@ four6:
 same6:
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece6
@@ -6763,9 +6766,12 @@ same6:
 	RET
 
 // func int8Nested8AVX512(t *int8Args)
-TEXT ·int8Nested8AVX512(SB), 0, $768-8
+TEXT ·int8Nested8AVX512(SB), 0, $832-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           63(SP), R13
+	ANDQ           $~63, R13
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -6774,7 +6780,7 @@ TEXT ·int8Nested8AVX512(SB), 0, $768-8
 	LEAQ           (R8)(R8*4), R10
 	MOVQ           int8Args_begin(DI), R11
 	MOVQ           int8Args_blocks(DI), CX
-	MOVL           $0x0, AX
+	MOVL           $0x20202020, AX
 	VPBROADCASTD   AX, Z30
 	MOVL           $0x10001, AX
 	VPBROADCASTD   AX, Z31
@@ -6795,9 +6801,9 @@ TEXT ·int8Nested8AVX512(SB), 0, $768-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -6834,12 +6840,12 @@ half0x1:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPXORD         X0, X0, X0
 	VPXORD         X1, X1, X1
 	MOVQ           $2, AX
@@ -6866,12 +6872,12 @@ half1x1:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -6892,7 +6898,7 @@ half1x1:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z13
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -6901,11 +6907,11 @@ half1x1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -6914,12 +6920,12 @@ same1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -6970,16 +6976,16 @@ half0x2:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
+	VMOVDQU32      Z3, 192(R13)
 	VPXORD         X0, X0, X0
 	VPXORD         X1, X1, X1
 	VPXORD         X2, X2, X2
@@ -7018,16 +7024,16 @@ half1x2:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -7062,7 +7068,7 @@ half1x2:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z15
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -7071,16 +7077,16 @@ half1x2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -7089,15 +7095,15 @@ same2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -7162,20 +7168,20 @@ half0x3:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPMADDWD       Z27, Z4, Z4
-	VMOVDQU32      Z4, 256(SP)
+	VMOVDQU32      Z4, 256(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
+	VMOVDQU32      Z3, 192(R13)
 	VPMADDWD       Z27, Z5, Z5
-	VMOVDQU32      Z5, 320(SP)
+	VMOVDQU32      Z5, 320(R13)
 	VPXORD         X0, X0, X0
 	VPXORD         X1, X1, X1
 	VPXORD         X2, X2, X2
@@ -7226,20 +7232,20 @@ half1x3:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPMADDWD       Z27, Z4, Z4
-	VPADDD         256(SP), Z4, Z4
+	VPADDD         256(R13), Z4, Z4
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VPMADDWD       Z27, Z5, Z5
-	VPADDD         320(SP), Z5, Z5
+	VPADDD         320(R13), Z5, Z5
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -7288,7 +7294,7 @@ half1x3:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z17
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -7297,21 +7303,21 @@ half1x3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -7320,18 +7326,18 @@ same3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -7410,24 +7416,24 @@ half0x4:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPMADDWD       Z27, Z4, Z4
-	VMOVDQU32      Z4, 256(SP)
+	VMOVDQU32      Z4, 256(R13)
 	VPMADDWD       Z27, Z6, Z6
-	VMOVDQU32      Z6, 384(SP)
+	VMOVDQU32      Z6, 384(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
+	VMOVDQU32      Z3, 192(R13)
 	VPMADDWD       Z27, Z5, Z5
-	VMOVDQU32      Z5, 320(SP)
+	VMOVDQU32      Z5, 320(R13)
 	VPMADDWD       Z27, Z7, Z7
-	VMOVDQU32      Z7, 448(SP)
+	VMOVDQU32      Z7, 448(R13)
 	VPXORD         X0, X0, X0
 	VPXORD         X1, X1, X1
 	VPXORD         X2, X2, X2
@@ -7490,24 +7496,24 @@ half1x4:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPMADDWD       Z27, Z4, Z4
-	VPADDD         256(SP), Z4, Z4
+	VPADDD         256(R13), Z4, Z4
 	VPMADDWD       Z27, Z6, Z6
-	VPADDD         384(SP), Z6, Z6
+	VPADDD         384(R13), Z6, Z6
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VPMADDWD       Z27, Z5, Z5
-	VPADDD         320(SP), Z5, Z5
+	VPADDD         320(R13), Z5, Z5
 	VPMADDWD       Z27, Z7, Z7
-	VPADDD         448(SP), Z7, Z7
+	VPADDD         448(R13), Z7, Z7
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -7570,7 +7576,7 @@ half1x4:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z19
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -7579,26 +7585,26 @@ half1x4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
@@ -7607,21 +7613,21 @@ same4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -7714,28 +7720,28 @@ half0x5:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPMADDWD       Z27, Z4, Z4
-	VMOVDQU32      Z4, 256(SP)
+	VMOVDQU32      Z4, 256(R13)
 	VPMADDWD       Z27, Z6, Z6
-	VMOVDQU32      Z6, 384(SP)
+	VMOVDQU32      Z6, 384(R13)
 	VPMADDWD       Z27, Z8, Z8
-	VMOVDQU32      Z8, 512(SP)
+	VMOVDQU32      Z8, 512(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
+	VMOVDQU32      Z3, 192(R13)
 	VPMADDWD       Z27, Z5, Z5
-	VMOVDQU32      Z5, 320(SP)
+	VMOVDQU32      Z5, 320(R13)
 	VPMADDWD       Z27, Z7, Z7
-	VMOVDQU32      Z7, 448(SP)
+	VMOVDQU32      Z7, 448(R13)
 	VPMADDWD       Z27, Z9, Z9
-	VMOVDQU32      Z9, 576(SP)
+	VMOVDQU32      Z9, 576(R13)
 	VPXORD         X0, X0, X0
 	VPXORD         X1, X1, X1
 	VPXORD         X2, X2, X2
@@ -7810,28 +7816,28 @@ half1x5:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPMADDWD       Z27, Z4, Z4
-	VPADDD         256(SP), Z4, Z4
+	VPADDD         256(R13), Z4, Z4
 	VPMADDWD       Z27, Z6, Z6
-	VPADDD         384(SP), Z6, Z6
+	VPADDD         384(R13), Z6, Z6
 	VPMADDWD       Z27, Z8, Z8
-	VPADDD         512(SP), Z8, Z8
+	VPADDD         512(R13), Z8, Z8
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VPMADDWD       Z27, Z5, Z5
-	VPADDD         320(SP), Z5, Z5
+	VPADDD         320(R13), Z5, Z5
 	VPMADDWD       Z27, Z7, Z7
-	VPADDD         448(SP), Z7, Z7
+	VPADDD         448(R13), Z7, Z7
 	VPMADDWD       Z27, Z9, Z9
-	VPADDD         576(SP), Z9, Z9
+	VPADDD         576(R13), Z9, Z9
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -7908,7 +7914,7 @@ half1x5:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z21
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -7917,31 +7923,31 @@ half1x5:
 same5:
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece5
@@ -7950,24 +7956,24 @@ same5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -8074,32 +8080,32 @@ half0x6:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPMADDWD       Z27, Z4, Z4
-	VMOVDQU32      Z4, 256(SP)
+	VMOVDQU32      Z4, 256(R13)
 	VPMADDWD       Z27, Z6, Z6
-	VMOVDQU32      Z6, 384(SP)
+	VMOVDQU32      Z6, 384(R13)
 	VPMADDWD       Z27, Z8, Z8
-	VMOVDQU32      Z8, 512(SP)
+	VMOVDQU32      Z8, 512(R13)
 	VPMADDWD       Z27, Z10, Z10
-	VMOVDQU32      Z10, 640(SP)
+	VMOVDQU32      Z10, 640(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
+	VMOVDQU32      Z3, 192(R13)
 	VPMADDWD       Z27, Z5, Z5
-	VMOVDQU32      Z5, 320(SP)
+	VMOVDQU32      Z5, 320(R13)
 	VPMADDWD       Z27, Z7, Z7
-	VMOVDQU32      Z7, 448(SP)
+	VMOVDQU32      Z7, 448(R13)
 	VPMADDWD       Z27, Z9, Z9
-	VMOVDQU32      Z9, 576(SP)
+	VMOVDQU32      Z9, 576(R13)
 	VPMADDWD       Z27, Z11, Z11
-	VMOVDQU32      Z11, 704(SP)
+	VMOVDQU32      Z11, 704(R13)
 	VPXORD         X0, X0, X0
 	VPXORD         X1, X1, X1
 	VPXORD         X2, X2, X2
@@ -8186,32 +8192,32 @@ half1x6:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPMADDWD       Z27, Z4, Z4
-	VPADDD         256(SP), Z4, Z4
+	VPADDD         256(R13), Z4, Z4
 	VPMADDWD       Z27, Z6, Z6
-	VPADDD         384(SP), Z6, Z6
+	VPADDD         384(R13), Z6, Z6
 	VPMADDWD       Z27, Z8, Z8
-	VPADDD         512(SP), Z8, Z8
+	VPADDD         512(R13), Z8, Z8
 	VPMADDWD       Z27, Z10, Z10
-	VPADDD         640(SP), Z10, Z10
+	VPADDD         640(R13), Z10, Z10
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VPMADDWD       Z27, Z5, Z5
-	VPADDD         320(SP), Z5, Z5
+	VPADDD         320(R13), Z5, Z5
 	VPMADDWD       Z27, Z7, Z7
-	VPADDD         448(SP), Z7, Z7
+	VPADDD         448(R13), Z7, Z7
 	VPMADDWD       Z27, Z9, Z9
-	VPADDD         576(SP), Z9, Z9
+	VPADDD         576(R13), Z9, Z9
 	VPMADDWD       Z27, Z11, Z11
-	VPADDD         704(SP), Z11, Z11
+	VPADDD         704(R13), Z11, Z11
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -8302,7 +8308,7 @@ half1x6:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z23
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -8311,36 +8317,36 @@ half1x6:
 same6:
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece6
@@ -8348,9 +8354,12 @@ same6:
 	RET
 
 // func int8Halves8AVX512(t *int8Args)
-TEXT ·int8Halves8AVX512(SB), 0, $512-8
+TEXT ·int8Halves8AVX512(SB), 0, $576-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           63(SP), R13
+	ANDQ           $~63, R13
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -8359,7 +8368,7 @@ TEXT ·int8Halves8AVX512(SB), 0, $512-8
 	LEAQ           (R8)(R8*4), R10
 	MOVQ           int8Args_begin(DI), R11
 	MOVQ           int8Args_blocks(DI), CX
-	MOVL           $0x0, AX
+	MOVL           $0x20202020, AX
 	VPBROADCASTD   AX, Z30
 	MOVL           $0x10001, AX
 	VPBROADCASTD   AX, Z31
@@ -8376,9 +8385,9 @@ TEXT ·int8Halves8AVX512(SB), 0, $512-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -8389,40 +8398,24 @@ piece1:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block1:
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
 	MOVQ           $2, AX
 half0x1:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -8431,46 +8424,30 @@ half0x1:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
+	VMOVDQU32      Z1, 64(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
 	MOVQ           $2, AX
 half1x1:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -8479,12 +8456,12 @@ half1x1:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPSRAD         $24, 62(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -8493,7 +8470,7 @@ half1x1:
 	VCVTDQ2PS      Z1, Z1
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
 	VFMADD231PS    Z29, Z1, Z9
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -8502,11 +8479,11 @@ half1x1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -8515,12 +8492,12 @@ same1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -8533,60 +8510,36 @@ piece2:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block2:
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
-	VPXORD         X2, X2, X2
-	VPXORD         X3, X3, X3
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
 	MOVQ           $2, AX
 half0x2:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   0(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   4(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -8595,70 +8548,46 @@ half0x2:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
-	VPXORD         X2, X2, X2
-	VPXORD         X3, X3, X3
+	VMOVDQU32      Z3, 192(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
 	MOVQ           $2, AX
 half1x2:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   0(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   4(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -8667,16 +8596,16 @@ half1x2:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPSRAD         $24, 62(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -8691,7 +8620,7 @@ half1x2:
 	VCVTDQ2PS      Z3, Z3
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
 	VFMADD231PS    Z29, Z3, Z11
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -8700,16 +8629,16 @@ half1x2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z10, Z10
-	VMOVUPS        Z10, 0(R13)
-	VADDPS         64(R13), Z11, Z11
-	VMOVUPS        Z11, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z10, Z10
+	VMOVUPS        Z10, 0(AX)
+	VADDPS         64(AX), Z11, Z11
+	VMOVUPS        Z11, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -8718,15 +8647,15 @@ same2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -8741,80 +8670,48 @@ piece3:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block3:
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
-	VPXORD         X2, X2, X2
-	VPXORD         X3, X3, X3
-	VPXORD         X4, X4, X4
-	VPXORD         X5, X5, X5
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
 	MOVQ           $2, AX
 half0x3:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   0(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   0(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   4(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   4(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -8823,94 +8720,62 @@ half0x3:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPMADDWD       Z27, Z4, Z4
-	VMOVDQU32      Z4, 256(SP)
+	VMOVDQU32      Z4, 256(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
+	VMOVDQU32      Z3, 192(R13)
 	VPMADDWD       Z27, Z5, Z5
-	VMOVDQU32      Z5, 320(SP)
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
-	VPXORD         X2, X2, X2
-	VPXORD         X3, X3, X3
-	VPXORD         X4, X4, X4
-	VPXORD         X5, X5, X5
+	VMOVDQU32      Z5, 320(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
 	MOVQ           $2, AX
 half1x3:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   0(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   0(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   4(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   4(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -8919,20 +8784,20 @@ half1x3:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPMADDWD       Z27, Z4, Z4
-	VPADDD         256(SP), Z4, Z4
+	VPADDD         256(R13), Z4, Z4
 	VPSRAD         $24, 62(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VPMADDWD       Z27, Z5, Z5
-	VPADDD         320(SP), Z5, Z5
+	VPADDD         320(R13), Z5, Z5
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -8953,7 +8818,7 @@ half1x3:
 	VCVTDQ2PS      Z5, Z5
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
 	VFMADD231PS    Z29, Z5, Z13
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -8962,21 +8827,21 @@ half1x3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z10, Z10
-	VMOVUPS        Z10, 0(R13)
-	VADDPS         64(R13), Z11, Z11
-	VMOVUPS        Z11, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z10, Z10
+	VMOVUPS        Z10, 0(AX)
+	VADDPS         64(AX), Z11, Z11
+	VMOVUPS        Z11, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -8985,18 +8850,18 @@ same3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -9013,100 +8878,60 @@ piece4:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block4:
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
-	VPXORD         X2, X2, X2
-	VPXORD         X3, X3, X3
-	VPXORD         X4, X4, X4
-	VPXORD         X5, X5, X5
-	VPXORD         X6, X6, X6
-	VPXORD         X7, X7, X7
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
 	MOVQ           $2, AX
 half0x4:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   0(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   0(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
 	VPBROADCASTD   0(BX)(R9*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z6, Z6
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z7, Z7
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   4(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   4(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
 	VPBROADCASTD   4(BX)(R9*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z6, Z6
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z7, Z7
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -9115,118 +8940,78 @@ half0x4:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VMOVDQU32      Z0, 0(SP)
+	VMOVDQU32      Z0, 0(R13)
 	VPMADDWD       Z27, Z2, Z2
-	VMOVDQU32      Z2, 128(SP)
+	VMOVDQU32      Z2, 128(R13)
 	VPMADDWD       Z27, Z4, Z4
-	VMOVDQU32      Z4, 256(SP)
+	VMOVDQU32      Z4, 256(R13)
 	VPMADDWD       Z27, Z6, Z6
-	VMOVDQU32      Z6, 384(SP)
+	VMOVDQU32      Z6, 384(R13)
 	VPSRAD         $24, 61(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VMOVDQU32      Z1, 64(SP)
+	VMOVDQU32      Z1, 64(R13)
 	VPMADDWD       Z27, Z3, Z3
-	VMOVDQU32      Z3, 192(SP)
+	VMOVDQU32      Z3, 192(R13)
 	VPMADDWD       Z27, Z5, Z5
-	VMOVDQU32      Z5, 320(SP)
+	VMOVDQU32      Z5, 320(R13)
 	VPMADDWD       Z27, Z7, Z7
-	VMOVDQU32      Z7, 448(SP)
-	VPXORD         X0, X0, X0
-	VPXORD         X1, X1, X1
-	VPXORD         X2, X2, X2
-	VPXORD         X3, X3, X3
-	VPXORD         X4, X4, X4
-	VPXORD         X5, X5, X5
-	VPXORD         X6, X6, X6
-	VPXORD         X7, X7, X7
+	VMOVDQU32      Z7, 448(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
 	MOVQ           $2, AX
 half1x4:
-	VMOVDQU32      0(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      64(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
 	VPBROADCASTD   0(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   0(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   0(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
 	VPBROADCASTD   0(BX)(R9*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z6, Z6
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z7, Z7
-	VMOVDQU32      128(SI), Z24
-	VPMOVB2M       Z24, K1
-	VPABSB         Z24, Z24
-	VMOVDQU32      192(SI), Z25
-	VPMOVB2M       Z25, K2
-	VPABSB         Z25, Z25
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
 	VPBROADCASTD   4(BX), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z0, Z0
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z1, Z1
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
 	VPBROADCASTD   4(BX)(R8*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z2, Z2
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z3, Z3
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
 	VPBROADCASTD   4(BX)(R8*2), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z4, Z4
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z5, Z5
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
 	VPBROADCASTD   4(BX)(R9*1), Z26
-	VMOVDQA32      Z26, Z27
-	VPSUBB         Z26, Z30, K1, Z27
-	VPMADDUBSW     Z27, Z24, Z27
-	VPADDW         Z27, Z6, Z6
-	VMOVDQA32      Z26, Z28
-	VPSUBB         Z26, Z30, K2, Z28
-	VPMADDUBSW     Z28, Z25, Z28
-	VPADDW         Z28, Z7, Z7
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
 	ADDQ           $256, SI
 	ADDQ           $8, BX
 	DECQ           AX
@@ -9235,24 +9020,24 @@ half1x4:
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z0, Z0
-	VPADDD         0(SP), Z0, Z0
+	VPADDD         0(R13), Z0, Z0
 	VPMADDWD       Z27, Z2, Z2
-	VPADDD         128(SP), Z2, Z2
+	VPADDD         128(R13), Z2, Z2
 	VPMADDWD       Z27, Z4, Z4
-	VPADDD         256(SP), Z4, Z4
+	VPADDD         256(R13), Z4, Z4
 	VPMADDWD       Z27, Z6, Z6
-	VPADDD         384(SP), Z6, Z6
+	VPADDD         384(R13), Z6, Z6
 	VPSRAD         $24, 62(R14), Z27
 	VPSHUFLW       $0xa0, Z27, Z27
 	VPSHUFHW       $0xa0, Z27, Z27
 	VPMADDWD       Z27, Z1, Z1
-	VPADDD         64(SP), Z1, Z1
+	VPADDD         64(R13), Z1, Z1
 	VPMADDWD       Z27, Z3, Z3
-	VPADDD         192(SP), Z3, Z3
+	VPADDD         192(R13), Z3, Z3
 	VPMADDWD       Z27, Z5, Z5
-	VPADDD         320(SP), Z5, Z5
+	VPADDD         320(R13), Z5, Z5
 	VPMADDWD       Z27, Z7, Z7
-	VPADDD         448(SP), Z7, Z7
+	VPADDD         448(R13), Z7, Z7
 	VCVTPH2PS      0(R15), Z28
 	VCVTDQ2PS      Z0, Z0
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
@@ -9279,7 +9064,7 @@ half1x4:
 	VCVTDQ2PS      Z7, Z7
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
 	VFMADD231PS    Z29, Z7, Z15
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -9288,29 +9073,1395 @@ half1x4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z10, Z10
-	VMOVUPS        Z10, 0(R13)
-	VADDPS         64(R13), Z11, Z11
-	VMOVUPS        Z11, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z10, Z10
+	VMOVUPS        Z10, 0(AX)
+	VADDPS         64(AX), Z11, Z11
+	VMOVUPS        Z11, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
+	VZEROUPPER
+	RET
+
+// func int8Levels5AVX512(t *int8Args)
+TEXT ·int8Levels5AVX512(SB), 0, $832-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
+	LEAQ           63(SP), R13
+	ANDQ           $~63, R13
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVL           $0x20202020, AX
+	VPBROADCASTD   AX, Z30
+	MOVL           $0x10001, AX
+	VPBROADCASTD   AX, Z31
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+piece1:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block1:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	MOVQ           $2, AX
+half0x1:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x1
+	VPMADDWD       Z31, Z0, Z0
+	VMOVDQU32      Z0, 0(R13)
+	VPMADDWD       Z31, Z1, Z1
+	VMOVDQU32      Z1, 64(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	MOVQ           $2, AX
+half1x1:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x1
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD         0(R13), Z0, Z0
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD         64(R13), Z1, Z1
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	TESTQ          R14, R14
+	JEQ            done1
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+done1:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+piece2:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block2:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	MOVQ           $2, AX
+half0x2:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x2
+	VPMADDWD       Z31, Z0, Z0
+	VMOVDQU32      Z0, 0(R13)
+	VPMADDWD       Z31, Z2, Z2
+	VMOVDQU32      Z2, 128(R13)
+	VPMADDWD       Z31, Z1, Z1
+	VMOVDQU32      Z1, 64(R13)
+	VPMADDWD       Z31, Z3, Z3
+	VMOVDQU32      Z3, 192(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	MOVQ           $2, AX
+half1x2:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x2
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD         0(R13), Z0, Z0
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD         128(R13), Z2, Z2
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD         64(R13), Z1, Z1
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD         192(R13), Z3, Z3
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	TESTQ          R14, R14
+	JEQ            done2
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+done2:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+piece3:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block3:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	MOVQ           $2, AX
+half0x3:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x3
+	VPMADDWD       Z31, Z0, Z0
+	VMOVDQU32      Z0, 0(R13)
+	VPMADDWD       Z31, Z2, Z2
+	VMOVDQU32      Z2, 128(R13)
+	VPMADDWD       Z31, Z4, Z4
+	VMOVDQU32      Z4, 256(R13)
+	VPMADDWD       Z31, Z1, Z1
+	VMOVDQU32      Z1, 64(R13)
+	VPMADDWD       Z31, Z3, Z3
+	VMOVDQU32      Z3, 192(R13)
+	VPMADDWD       Z31, Z5, Z5
+	VMOVDQU32      Z5, 320(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	MOVQ           $2, AX
+half1x3:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x3
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD         0(R13), Z0, Z0
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD         128(R13), Z2, Z2
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD         256(R13), Z4, Z4
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD         64(R13), Z1, Z1
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD         192(R13), Z3, Z3
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD         320(R13), Z5, Z5
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	TESTQ          R14, R14
+	JEQ            done3
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+done3:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+piece4:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block4:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
+	MOVQ           $2, AX
+half0x4:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x4
+	VPMADDWD       Z31, Z0, Z0
+	VMOVDQU32      Z0, 0(R13)
+	VPMADDWD       Z31, Z2, Z2
+	VMOVDQU32      Z2, 128(R13)
+	VPMADDWD       Z31, Z4, Z4
+	VMOVDQU32      Z4, 256(R13)
+	VPMADDWD       Z31, Z6, Z6
+	VMOVDQU32      Z6, 384(R13)
+	VPMADDWD       Z31, Z1, Z1
+	VMOVDQU32      Z1, 64(R13)
+	VPMADDWD       Z31, Z3, Z3
+	VMOVDQU32      Z3, 192(R13)
+	VPMADDWD       Z31, Z5, Z5
+	VMOVDQU32      Z5, 320(R13)
+	VPMADDWD       Z31, Z7, Z7
+	VMOVDQU32      Z7, 448(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
+	MOVQ           $2, AX
+half1x4:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x4
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD         0(R13), Z0, Z0
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD         128(R13), Z2, Z2
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD         256(R13), Z4, Z4
+	VPMADDWD       Z31, Z6, Z6
+	VPADDD         384(R13), Z6, Z6
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD         64(R13), Z1, Z1
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD         192(R13), Z3, Z3
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD         320(R13), Z5, Z5
+	VPMADDWD       Z31, Z7, Z7
+	VPADDD         448(R13), Z7, Z7
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	TESTQ          R14, R14
+	JEQ            done4
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+done4:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+piece5:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block5:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*4), Z8
+	VMOVDQA32      Z8, Z9
+	MOVQ           $2, AX
+half0x5:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x5
+	VPMADDWD       Z31, Z0, Z0
+	VMOVDQU32      Z0, 0(R13)
+	VPMADDWD       Z31, Z2, Z2
+	VMOVDQU32      Z2, 128(R13)
+	VPMADDWD       Z31, Z4, Z4
+	VMOVDQU32      Z4, 256(R13)
+	VPMADDWD       Z31, Z6, Z6
+	VMOVDQU32      Z6, 384(R13)
+	VPMADDWD       Z31, Z8, Z8
+	VMOVDQU32      Z8, 512(R13)
+	VPMADDWD       Z31, Z1, Z1
+	VMOVDQU32      Z1, 64(R13)
+	VPMADDWD       Z31, Z3, Z3
+	VMOVDQU32      Z3, 192(R13)
+	VPMADDWD       Z31, Z5, Z5
+	VMOVDQU32      Z5, 320(R13)
+	VPMADDWD       Z31, Z7, Z7
+	VMOVDQU32      Z7, 448(R13)
+	VPMADDWD       Z31, Z9, Z9
+	VMOVDQU32      Z9, 576(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*4), Z8
+	VMOVDQA32      Z8, Z9
+	MOVQ           $2, AX
+half1x5:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x5
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD         0(R13), Z0, Z0
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD         128(R13), Z2, Z2
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD         256(R13), Z4, Z4
+	VPMADDWD       Z31, Z6, Z6
+	VPADDD         384(R13), Z6, Z6
+	VPMADDWD       Z31, Z8, Z8
+	VPADDD         512(R13), Z8, Z8
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD         64(R13), Z1, Z1
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD         192(R13), Z3, Z3
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD         320(R13), Z5, Z5
+	VPMADDWD       Z31, Z7, Z7
+	VPADDD         448(R13), Z7, Z7
+	VPMADDWD       Z31, Z9, Z9
+	VPADDD         576(R13), Z9, Z9
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	TESTQ          R14, R14
+	JEQ            done5
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z20
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
+done5:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+piece6:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	VPXORD         X22, X22, X22
+	VPXORD         X23, X23, X23
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block6:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPBROADCASTD   (int8Block_lanes+0)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R8*4), Z8
+	VMOVDQA32      Z8, Z9
+	VPBROADCASTD   (int8Block_lanes+0)(BX)(R10*1), Z10
+	VMOVDQA32      Z10, Z11
+	MOVQ           $2, AX
+half0x6:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   0(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   4(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x6
+	VPMADDWD       Z31, Z0, Z0
+	VMOVDQU32      Z0, 0(R13)
+	VPMADDWD       Z31, Z2, Z2
+	VMOVDQU32      Z2, 128(R13)
+	VPMADDWD       Z31, Z4, Z4
+	VMOVDQU32      Z4, 256(R13)
+	VPMADDWD       Z31, Z6, Z6
+	VMOVDQU32      Z6, 384(R13)
+	VPMADDWD       Z31, Z8, Z8
+	VMOVDQU32      Z8, 512(R13)
+	VPMADDWD       Z31, Z10, Z10
+	VMOVDQU32      Z10, 640(R13)
+	VPMADDWD       Z31, Z1, Z1
+	VMOVDQU32      Z1, 64(R13)
+	VPMADDWD       Z31, Z3, Z3
+	VMOVDQU32      Z3, 192(R13)
+	VPMADDWD       Z31, Z5, Z5
+	VMOVDQU32      Z5, 320(R13)
+	VPMADDWD       Z31, Z7, Z7
+	VMOVDQU32      Z7, 448(R13)
+	VPMADDWD       Z31, Z9, Z9
+	VMOVDQU32      Z9, 576(R13)
+	VPMADDWD       Z31, Z11, Z11
+	VMOVDQU32      Z11, 704(R13)
+	VPBROADCASTD   (int8Block_lanes+-12)(BX), Z0
+	VMOVDQA32      Z0, Z1
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*1), Z2
+	VMOVDQA32      Z2, Z3
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*2), Z4
+	VMOVDQA32      Z4, Z5
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R9*1), Z6
+	VMOVDQA32      Z6, Z7
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R8*4), Z8
+	VMOVDQA32      Z8, Z9
+	VPBROADCASTD   (int8Block_lanes+-12)(BX)(R10*1), Z10
+	VMOVDQA32      Z10, Z11
+	MOVQ           $2, AX
+half1x6:
+	VPADDB         0(SI), Z30, Z24
+	VPADDB         64(SI), Z30, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   0(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	VPADDB         128(SI), Z30, Z24
+	VPADDB         192(SI), Z30, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   4(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x6
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD         0(R13), Z0, Z0
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD         128(R13), Z2, Z2
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD         256(R13), Z4, Z4
+	VPMADDWD       Z31, Z6, Z6
+	VPADDD         384(R13), Z6, Z6
+	VPMADDWD       Z31, Z8, Z8
+	VPADDD         512(R13), Z8, Z8
+	VPMADDWD       Z31, Z10, Z10
+	VPADDD         640(R13), Z10, Z10
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD         64(R13), Z1, Z1
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD         192(R13), Z3, Z3
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD         320(R13), Z5, Z5
+	VPMADDWD       Z31, Z7, Z7
+	VPADDD         448(R13), Z7, Z7
+	VPMADDWD       Z31, Z9, Z9
+	VPADDD         576(R13), Z9, Z9
+	VPMADDWD       Z31, Z11, Z11
+	VPADDD         704(R13), Z11, Z11
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTDQ2PS      Z10, Z10
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z10, Z22
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	VCVTDQ2PS      Z11, Z11
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z11, Z23
+	TESTQ          R14, R14
+	JEQ            done6
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z20
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z22
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z23
+done6:
+	ADDQ           $(int8Block__size-32), BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
+	TESTQ          CX, CX
+	JNE            piece6
 	VZEROUPPER
 	RET
 

@@ -12,7 +12,7 @@ var avx512vnni = func() *primitives {
 
 // vnni gives a table of AVX-512 the products under int8 by these.
 func (p *primitives) vnni() {
-	p.int8Levels4, p.int8Levels8 = int8Levels4VNNI, int8Levels8VNNI
+	p.int8Levels4, p.int8Levels8, p.int8Levels5 = int8Levels4VNNI, int8Levels8VNNI, int8Levels8VNNI
 	p.int8Nested4, p.int8Nested8, p.int8Halves8 = int8Nested4VNNI, int8Nested8VNNI, int8Halves8VNNI
 }
 

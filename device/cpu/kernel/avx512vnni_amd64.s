@@ -11,7 +11,8 @@
 // func int8Levels4VNNI(t *int8Args)
 TEXT ·int8Levels4VNNI(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -39,9 +40,9 @@ TEXT ·int8Levels4VNNI(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -91,15 +92,15 @@ four1:
 	VCVTPH2PS      96(R15), Z28
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 done1:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece1
 	VZEROUPPER
@@ -107,12 +108,12 @@ done1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -180,20 +181,20 @@ four2:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 done2:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece2
 	VZEROUPPER
@@ -201,15 +202,15 @@ done2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -295,25 +296,25 @@ four3:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 done3:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece3
 	VZEROUPPER
@@ -321,18 +322,18 @@ done3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -436,30 +437,30 @@ four4:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 done4:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece4
 	VZEROUPPER
@@ -467,21 +468,21 @@ done4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -603,35 +604,35 @@ four5:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 done5:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece5
 	VZEROUPPER
@@ -639,24 +640,24 @@ done5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -796,40 +797,40 @@ four6:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z23
 done6:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece6
 	VZEROUPPER
@@ -838,7 +839,8 @@ done6:
 // func int8Levels8VNNI(t *int8Args)
 TEXT ·int8Levels8VNNI(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -866,9 +868,9 @@ TEXT ·int8Levels8VNNI(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -913,15 +915,15 @@ four1:
 	VCVTPH2PS      96(R15), Z28
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 done1:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece1
 	VZEROUPPER
@@ -929,12 +931,12 @@ done1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -997,20 +999,20 @@ four2:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 done2:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece2
 	VZEROUPPER
@@ -1018,15 +1020,15 @@ done2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -1107,25 +1109,25 @@ four3:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 done3:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece3
 	VZEROUPPER
@@ -1133,18 +1135,18 @@ done3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -1243,30 +1245,30 @@ four4:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 done4:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece4
 	VZEROUPPER
@@ -1274,21 +1276,21 @@ done4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -1405,35 +1407,35 @@ four5:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 done5:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece5
 	VZEROUPPER
@@ -1441,24 +1443,24 @@ done5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -1593,40 +1595,40 @@ four6:
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
 	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z23
 done6:
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	MOVQ           SI, R15
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	TESTQ          CX, CX
 	JNE            piece6
 	VZEROUPPER
@@ -1635,7 +1637,8 @@ done6:
 // func int8Nested4VNNI(t *int8Args)
 TEXT ·int8Nested4VNNI(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -1663,9 +1666,9 @@ TEXT ·int8Nested4VNNI(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -1723,7 +1726,7 @@ four1:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z13
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -1732,11 +1735,11 @@ four1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -1745,12 +1748,12 @@ same1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -1834,7 +1837,7 @@ four2:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z15
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -1843,16 +1846,16 @@ four2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -1861,15 +1864,15 @@ same2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -1979,7 +1982,7 @@ four3:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z17
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -1988,21 +1991,21 @@ four3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -2011,18 +2014,18 @@ same3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -2158,7 +2161,7 @@ four4:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z19
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -2167,26 +2170,26 @@ four4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
@@ -2195,21 +2198,21 @@ same4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -2371,7 +2374,7 @@ four5:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z21
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -2380,31 +2383,31 @@ four5:
 same5:
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece5
@@ -2413,24 +2416,24 @@ same5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -2618,7 +2621,7 @@ four6:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z23
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -2627,36 +2630,36 @@ four6:
 same6:
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece6
@@ -2666,7 +2669,8 @@ same6:
 // func int8Nested8VNNI(t *int8Args)
 TEXT ·int8Nested8VNNI(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -2694,9 +2698,9 @@ TEXT ·int8Nested8VNNI(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -2749,7 +2753,7 @@ four1:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z13
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -2758,11 +2762,11 @@ four1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -2771,12 +2775,12 @@ same1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -2855,7 +2859,7 @@ four2:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z15
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -2864,16 +2868,16 @@ four2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -2882,15 +2886,15 @@ same2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -2995,7 +2999,7 @@ four3:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z17
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -3004,21 +3008,21 @@ four3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -3027,18 +3031,18 @@ same3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -3169,7 +3173,7 @@ four4:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z19
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -3178,26 +3182,26 @@ four4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4
@@ -3206,21 +3210,21 @@ same4:
 
 rows5:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece5:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -3377,7 +3381,7 @@ four5:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z21
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -3386,31 +3390,31 @@ four5:
 same5:
 	DECQ           DX
 	JNE            block5
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece5
@@ -3419,24 +3423,24 @@ same5:
 
 rows6:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece6:
 	VPXORD         X12, X12, X12
 	VPXORD         X13, X13, X13
@@ -3619,7 +3623,7 @@ four6:
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
 	VFMADD231PS    Z28, Z29, Z23
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $3, AX
@@ -3628,36 +3632,36 @@ four6:
 same6:
 	DECQ           DX
 	JNE            block6
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z16, Z16
-	VMOVUPS        Z16, 0(R13)
-	VADDPS         64(R13), Z17, Z17
-	VMOVUPS        Z17, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z18, Z18
-	VMOVUPS        Z18, 0(R13)
-	VADDPS         64(R13), Z19, Z19
-	VMOVUPS        Z19, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z20, Z20
-	VMOVUPS        Z20, 0(R13)
-	VADDPS         64(R13), Z21, Z21
-	VMOVUPS        Z21, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z22, Z22
-	VMOVUPS        Z22, 0(R13)
-	VADDPS         64(R13), Z23, Z23
-	VMOVUPS        Z23, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z16, Z16
+	VMOVUPS        Z16, 0(AX)
+	VADDPS         64(AX), Z17, Z17
+	VMOVUPS        Z17, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z18, Z18
+	VMOVUPS        Z18, 0(AX)
+	VADDPS         64(AX), Z19, Z19
+	VMOVUPS        Z19, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z20, Z20
+	VMOVUPS        Z20, 0(AX)
+	VADDPS         64(AX), Z21, Z21
+	VMOVUPS        Z21, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z22, Z22
+	VMOVUPS        Z22, 0(AX)
+	VADDPS         64(AX), Z23, Z23
+	VMOVUPS        Z23, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece6
@@ -3667,7 +3671,8 @@ same6:
 // func int8Halves8VNNI(t *int8Args)
 TEXT ·int8Halves8VNNI(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
-	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that
+	// are left, and of the piece.
 	MOVQ           t+0(FP), DI
 	MOVQ           int8Args_panel(DI), R15
 	MOVQ           int8Args_x(DI), BX
@@ -3691,9 +3696,9 @@ TEXT ·int8Halves8VNNI(SB), NOSPLIT, $0-8
 
 rows1:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece1:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -3704,7 +3709,7 @@ piece1:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block1:
-	VPBROADCASTD   int8Block_halves(BX), Z0
+	VPBROADCASTD   (int8Block_halves+0)(BX), Z0
 	VMOVDQA32      Z0, Z1
 	MOVQ           $2, AX
 half0x1:
@@ -3726,7 +3731,7 @@ half0x1:
 	VPMULLD        Z27, Z0, Z16
 	VPSRAD         $24, 61(R14), Z27
 	VPMULLD        Z27, Z1, Z17
-	VPBROADCASTD   (int8Block_halves+4-16)(BX), Z0
+	VPBROADCASTD   (int8Block_halves+-12)(BX), Z0
 	VMOVDQA32      Z0, Z1
 	MOVQ           $2, AX
 half1x1:
@@ -3758,7 +3763,7 @@ half1x1:
 	VCVTDQ2PS      Z1, Z1
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
 	VFMADD231PS    Z29, Z1, Z9
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -3767,11 +3772,11 @@ half1x1:
 same1:
 	DECQ           DX
 	JNE            block1
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece1
@@ -3780,12 +3785,12 @@ same1:
 
 rows2:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece2:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -3798,9 +3803,9 @@ piece2:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block2:
-	VPBROADCASTD   int8Block_halves(BX), Z0
+	VPBROADCASTD   (int8Block_halves+0)(BX), Z0
 	VMOVDQA32      Z0, Z1
-	VPBROADCASTD   int8Block_halves(BX)(R8*1), Z2
+	VPBROADCASTD   (int8Block_halves+0)(BX)(R8*1), Z2
 	VMOVDQA32      Z2, Z3
 	MOVQ           $2, AX
 half0x2:
@@ -3830,9 +3835,9 @@ half0x2:
 	VPSRAD         $24, 61(R14), Z27
 	VPMULLD        Z27, Z1, Z17
 	VPMULLD        Z27, Z3, Z19
-	VPBROADCASTD   (int8Block_halves+4-16)(BX), Z0
+	VPBROADCASTD   (int8Block_halves+-12)(BX), Z0
 	VMOVDQA32      Z0, Z1
-	VPBROADCASTD   (int8Block_halves+4-16)(BX)(R8*1), Z2
+	VPBROADCASTD   (int8Block_halves+-12)(BX)(R8*1), Z2
 	VMOVDQA32      Z2, Z3
 	MOVQ           $2, AX
 half1x2:
@@ -3880,7 +3885,7 @@ half1x2:
 	VCVTDQ2PS      Z3, Z3
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
 	VFMADD231PS    Z29, Z3, Z11
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -3889,16 +3894,16 @@ half1x2:
 same2:
 	DECQ           DX
 	JNE            block2
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z10, Z10
-	VMOVUPS        Z10, 0(R13)
-	VADDPS         64(R13), Z11, Z11
-	VMOVUPS        Z11, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z10, Z10
+	VMOVUPS        Z10, 0(AX)
+	VADDPS         64(AX), Z11, Z11
+	VMOVUPS        Z11, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece2
@@ -3907,15 +3912,15 @@ same2:
 
 rows3:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece3:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -3930,11 +3935,11 @@ piece3:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block3:
-	VPBROADCASTD   int8Block_halves(BX), Z0
+	VPBROADCASTD   (int8Block_halves+0)(BX), Z0
 	VMOVDQA32      Z0, Z1
-	VPBROADCASTD   int8Block_halves(BX)(R8*1), Z2
+	VPBROADCASTD   (int8Block_halves+0)(BX)(R8*1), Z2
 	VMOVDQA32      Z2, Z3
-	VPBROADCASTD   int8Block_halves(BX)(R8*2), Z4
+	VPBROADCASTD   (int8Block_halves+0)(BX)(R8*2), Z4
 	VMOVDQA32      Z4, Z5
 	MOVQ           $2, AX
 half0x3:
@@ -3972,11 +3977,11 @@ half0x3:
 	VPMULLD        Z27, Z1, Z17
 	VPMULLD        Z27, Z3, Z19
 	VPMULLD        Z27, Z5, Z21
-	VPBROADCASTD   (int8Block_halves+4-16)(BX), Z0
+	VPBROADCASTD   (int8Block_halves+-12)(BX), Z0
 	VMOVDQA32      Z0, Z1
-	VPBROADCASTD   (int8Block_halves+4-16)(BX)(R8*1), Z2
+	VPBROADCASTD   (int8Block_halves+-12)(BX)(R8*1), Z2
 	VMOVDQA32      Z2, Z3
-	VPBROADCASTD   (int8Block_halves+4-16)(BX)(R8*2), Z4
+	VPBROADCASTD   (int8Block_halves+-12)(BX)(R8*2), Z4
 	VMOVDQA32      Z4, Z5
 	MOVQ           $2, AX
 half1x3:
@@ -4040,7 +4045,7 @@ half1x3:
 	VCVTDQ2PS      Z5, Z5
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
 	VFMADD231PS    Z29, Z5, Z13
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -4049,21 +4054,21 @@ half1x3:
 same3:
 	DECQ           DX
 	JNE            block3
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z10, Z10
-	VMOVUPS        Z10, 0(R13)
-	VADDPS         64(R13), Z11, Z11
-	VMOVUPS        Z11, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z10, Z10
+	VMOVUPS        Z10, 0(AX)
+	VADDPS         64(AX), Z11, Z11
+	VMOVUPS        Z11, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece3
@@ -4072,18 +4077,18 @@ same3:
 
 rows4:
 	VPXORD         X0, X0, X0
-	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, 0(R13)
-	VMOVUPS        Z0, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VMOVUPS        Z0, 0(AX)
+	VMOVUPS        Z0, 64(AX)
 piece4:
 	VPXORD         X8, X8, X8
 	VPXORD         X9, X9, X9
@@ -4100,13 +4105,13 @@ piece4:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block4:
-	VPBROADCASTD   int8Block_halves(BX), Z0
+	VPBROADCASTD   (int8Block_halves+0)(BX), Z0
 	VMOVDQA32      Z0, Z1
-	VPBROADCASTD   int8Block_halves(BX)(R8*1), Z2
+	VPBROADCASTD   (int8Block_halves+0)(BX)(R8*1), Z2
 	VMOVDQA32      Z2, Z3
-	VPBROADCASTD   int8Block_halves(BX)(R8*2), Z4
+	VPBROADCASTD   (int8Block_halves+0)(BX)(R8*2), Z4
 	VMOVDQA32      Z4, Z5
-	VPBROADCASTD   int8Block_halves(BX)(R9*1), Z6
+	VPBROADCASTD   (int8Block_halves+0)(BX)(R9*1), Z6
 	VMOVDQA32      Z6, Z7
 	MOVQ           $2, AX
 half0x4:
@@ -4152,13 +4157,13 @@ half0x4:
 	VPMULLD        Z27, Z3, Z19
 	VPMULLD        Z27, Z5, Z21
 	VPMULLD        Z27, Z7, Z23
-	VPBROADCASTD   (int8Block_halves+4-16)(BX), Z0
+	VPBROADCASTD   (int8Block_halves+-12)(BX), Z0
 	VMOVDQA32      Z0, Z1
-	VPBROADCASTD   (int8Block_halves+4-16)(BX)(R8*1), Z2
+	VPBROADCASTD   (int8Block_halves+-12)(BX)(R8*1), Z2
 	VMOVDQA32      Z2, Z3
-	VPBROADCASTD   (int8Block_halves+4-16)(BX)(R8*2), Z4
+	VPBROADCASTD   (int8Block_halves+-12)(BX)(R8*2), Z4
 	VMOVDQA32      Z4, Z5
-	VPBROADCASTD   (int8Block_halves+4-16)(BX)(R9*1), Z6
+	VPBROADCASTD   (int8Block_halves+-12)(BX)(R9*1), Z6
 	VMOVDQA32      Z6, Z7
 	MOVQ           $2, AX
 half1x4:
@@ -4238,7 +4243,7 @@ half1x4:
 	VCVTDQ2PS      Z7, Z7
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
 	VFMADD231PS    Z29, Z7, Z15
-	ADDQ           $32, BX
+	ADDQ           $(int8Block__size-32), BX
 	ADDQ           $2, R14
 	LEAQ           -1(DX), AX
 	TESTQ          $1, AX
@@ -4247,26 +4252,26 @@ half1x4:
 same4:
 	DECQ           DX
 	JNE            block4
-	MOVQ           int8Args_dst(DI), R13
-	VADDPS         0(R13), Z8, Z8
-	VMOVUPS        Z8, 0(R13)
-	VADDPS         64(R13), Z9, Z9
-	VMOVUPS        Z9, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z10, Z10
-	VMOVUPS        Z10, 0(R13)
-	VADDPS         64(R13), Z11, Z11
-	VMOVUPS        Z11, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z12, Z12
-	VMOVUPS        Z12, 0(R13)
-	VADDPS         64(R13), Z13, Z13
-	VMOVUPS        Z13, 64(R13)
-	ADDQ           int8Args_dstStride(DI), R13
-	VADDPS         0(R13), Z14, Z14
-	VMOVUPS        Z14, 0(R13)
-	VADDPS         64(R13), Z15, Z15
-	VMOVUPS        Z15, 64(R13)
+	MOVQ           int8Args_dst(DI), AX
+	VADDPS         0(AX), Z8, Z8
+	VMOVUPS        Z8, 0(AX)
+	VADDPS         64(AX), Z9, Z9
+	VMOVUPS        Z9, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z10, Z10
+	VMOVUPS        Z10, 0(AX)
+	VADDPS         64(AX), Z11, Z11
+	VMOVUPS        Z11, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z12, Z12
+	VMOVUPS        Z12, 0(AX)
+	VADDPS         64(AX), Z13, Z13
+	VMOVUPS        Z13, 64(AX)
+	ADDQ           int8Args_dstStride(DI), AX
+	VADDPS         0(AX), Z14, Z14
+	VMOVUPS        Z14, 0(AX)
+	VADDPS         64(AX), Z15, Z15
+	VMOVUPS        Z15, 64(AX)
 	MOVQ           SI, R15
 	TESTQ          CX, CX
 	JNE            piece4

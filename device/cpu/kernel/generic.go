@@ -17,7 +17,7 @@ var generic = &primitives{
 	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
 	chain4: chain4Generic, chain8: chain8Generic, chainHalves: chainHalvesGeneric, chainBF16s: chainBF16sGeneric, chainFloats: chainFloatsGeneric,
 	int8Levels:  int8LevelsGeneric,
-	int8Levels4: int8Generic, int8Levels8: int8Generic, int8Nested4: int8Generic, int8Nested8: int8Generic, int8Halves8: int8Generic,
+	int8Levels4: int8Generic, int8Levels8: int8Generic, int8Levels5: int8Generic, int8Nested4: int8Generic, int8Nested8: int8Generic, int8Halves8: int8Generic,
 	dot: dotGeneric, sum: sumGeneric, max: maxGeneric, expSum: expSumGeneric,
 	add: addGeneric, scale: scaleGeneric, fma: fmaGeneric, lin2: lin2Generic, mulAdd: mulAddGeneric, div: divGeneric,
 	shift: shiftGeneric, layerApply: layerApplyGeneric,

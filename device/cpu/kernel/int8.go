@@ -23,7 +23,9 @@ type int8Block struct {
 	less8   int32    // −8·sum
 	less128 int32    // −128·sum
 	halves  [2]int32 // −128 times the sums of the first and of the last 16 levels
-	nothing int32    // 0
+	// −32 times the sums of terms 0, 1, 4, 5, 8, … and of the others, for each half; on amd64 only
+	lanes   [2][2]int16
+	nothing int32 // 0
 }
 
 // int8Args are rows of the left operand, and the panel that they are multiplied by:
@@ -71,6 +73,7 @@ func int8BlockOf(x []float32) (b int8Block) {
 		q := math.RoundToEven(float64(v / b.scale))
 		b.levels[k] = int8(max(-127, min(127, q)))
 		halves[k/16] += int32(b.levels[k])
+		b.lanes[k/16][k/2%2] -= 32 * int16(b.levels[k])
 	}
 	b.sum = halves[0] + halves[1]
 	b.scaled = b.scale * float32(b.sum)
@@ -161,6 +164,8 @@ func (f *form) int8Kernel() (multiply func(*int8Args), rows int) {
 		return isa.int8Nested8, int8Rows
 	case f.nested:
 		return isa.int8Halves8, int8HalvesRows
+	case f.small:
+		return isa.int8Levels5, int8Rows
 	}
 	return isa.int8Levels8, int8Rows
 }

@@ -59,10 +59,11 @@ type primitives struct {
 	chain4, chain8, chainHalves, chainBF16s, chainFloats func(*levelArgs)
 
 	// int8Levels rounds a row to levels for products under int8. The others are those products, of int8Rows
-	// rows at most: with levels of 4 and of 8 bits, with such levels whose groups of 32 terms have integers of
-	// their own, and with levels of 8 bits in groups of 16.
-	int8Levels                                                      func(dst []int8Block, x []float32)
-	int8Levels4, int8Levels8, int8Nested4, int8Nested8, int8Halves8 func(*int8Args)
+	// rows at most: with levels of 4 and of 8 bits, and of 5 or 6 bits in 8, with levels of 4 bits and of 5 in 8 whose
+	// groups of 32 terms have integers of their own, and with those of 6 in 8 in groups of 16.
+	int8Levels                            func(dst []int8Block, x []float32)
+	int8Levels4, int8Levels8, int8Levels5 func(*int8Args)
+	int8Nested4, int8Nested8, int8Halves8 func(*int8Args)
 
 	dot    func(x, y []float32) float32
 	sum    func(x []float32) float32

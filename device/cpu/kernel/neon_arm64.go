@@ -25,14 +25,14 @@ var neon = &primitives{
 	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
 	chain4: chain4Generic, chain8: chain8Generic, chainHalves: chainHalvesGeneric, chainBF16s: chainBF16sGeneric, chainFloats: chainFloatsGeneric,
 	int8Levels:  int8LevelsNEON,
-	int8Levels4: int8Levels4NEON, int8Levels8: int8Levels8NEON, int8Nested4: int8Nested4NEON, int8Nested8: int8Nested8NEON, int8Halves8: int8Halves8NEON,
+	int8Levels4: int8Levels4NEON, int8Levels8: int8Levels8NEON, int8Levels5: int8Levels5NEON, int8Nested4: int8Nested4NEON, int8Nested8: int8Nested8NEON, int8Halves8: int8Halves8NEON,
 }
 
 // neondot is the table for NEON with dot products of bytes.
 var neondot = func() *primitives {
 	p := *neon
 	p.name = "neondot"
-	p.int8Levels4, p.int8Levels8 = int8Levels4Dot, int8Levels8Dot
+	p.int8Levels4, p.int8Levels8, p.int8Levels5 = int8Levels4Dot, int8Levels8Dot, int8Levels8Dot
 	p.int8Nested4, p.int8Nested8, p.int8Halves8 = int8Nested4Dot, int8Nested8Dot, int8Halves8Dot
 	return &p
 }()
@@ -206,6 +206,9 @@ func int8Levels4NEON(t *int8Args)
 
 //go:noescape
 func int8Levels8NEON(t *int8Args)
+
+//go:noescape
+func int8Levels5NEON(t *int8Args)
 
 //go:noescape
 func int8Nested4NEON(t *int8Args)

@@ -14417,6 +14417,740 @@ next:
 	BGT rows
 	RET
 
+// func int8Levels5NEON(t *int8Args)
+TEXT ·int8Levels5NEON(SB), NOSPLIT, $192-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-192(SP), R17
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block3:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	VLD1R.P 4(R12), [V30.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	WORD $0x0e3e8310 // smlal v16.8h, v24.8b, v30.8b
+	WORD $0x4e3e8311 // smlal2 v17.8h, v24.16b, v30.16b
+	WORD $0x0e3e8332 // smlal v18.8h, v25.8b, v30.8b
+	WORD $0x4e3e8333 // smlal2 v19.8h, v25.16b, v30.16b
+	WORD $0x0e3e8354 // smlal v20.8h, v26.8b, v30.8b
+	WORD $0x4e3e8355 // smlal2 v21.8h, v26.16b, v30.16b
+	WORD $0x0e3e8376 // smlal v22.8h, v27.8b, v30.8b
+	WORD $0x4e3e8377 // smlal2 v23.8h, v27.16b, v30.16b
+	SUBS $1, R7
+	BNE four3
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	WORD $0x4e602a10 // saddlp v16.4s, v16.8h
+	WORD $0x4e602a31 // saddlp v17.4s, v17.8h
+	WORD $0x4eb1be10 // addp v16.4s, v16.4s, v17.4s
+	WORD $0x4e602a52 // saddlp v18.4s, v18.8h
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4eb3be52 // addp v18.4s, v18.4s, v19.4s
+	WORD $0x4e602a94 // saddlp v20.4s, v20.8h
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4eb5be94 // addp v20.4s, v20.4s, v21.4s
+	WORD $0x4e602ad6 // saddlp v22.4s, v22.8h
+	WORD $0x4e602af7 // saddlp v23.4s, v23.8h
+	WORD $0x4eb7bed6 // addp v22.4s, v22.4s, v23.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	CBZ R25, done3
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+done3:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block2:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	SUBS $1, R7
+	BNE four2
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	CBZ R25, done2
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+done2:
+	ADD $32, R10
+	ADD $32, R11
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block1:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	SUBS $1, R7
+	BNE four1
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	CBZ R25, done1
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+done1:
+	ADD $32, R10
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $3, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $3, R8
+	BGT rows
+	RET
+
 // func dotNEON(x, y []float32) float32
 TEXT ·dotNEON(SB), NOSPLIT, $128-52
 	MOVD x_base+0(FP), R1

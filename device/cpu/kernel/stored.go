@@ -55,7 +55,8 @@ type form struct {
 	// minimum, what is added: the block's halves, or with nested, these times the group's own integers.
 	groups, terms   int
 	minimum, nested bool
-	offset          int // what an unsigned level has too much
+	small           bool // levels of 8 bits are those of 5
+	offset          int  // what an unsigned level has too much
 	// levels writes the levels of a block of the file, signed where they have 8 bits.
 	levels func(out, block []byte)
 	// scales returns the halves of a block, the minimum's with the sign with which it is added.
@@ -112,10 +113,10 @@ var forms = map[tensor.DType]*form{
 	}},
 	tensor.Q4_0: {bits: 4, groups: 1, terms: 32, offset: 8, scales: scaleFirst, levels: func(out, b []byte) { nibbles(out, b[2:18]) }},
 	tensor.Q4_1: {bits: 4, groups: 1, terms: 32, minimum: true, scales: scaleAndMinimum, levels: func(out, b []byte) { nibbles(out, b[4:20]) }},
-	tensor.Q5_0: {bits: 8, groups: 1, terms: 32, scales: scaleFirst, levels: func(out, b []byte) {
+	tensor.Q5_0: {bits: 8, small: true, groups: 1, terms: 32, scales: scaleFirst, levels: func(out, b []byte) {
 		fifths(out, b[6:22], binary.LittleEndian.Uint32(b[2:]), 16)
 	}},
-	tensor.Q5_1: {bits: 8, groups: 1, terms: 32, minimum: true, scales: scaleAndMinimum, levels: func(out, b []byte) {
+	tensor.Q5_1: {bits: 8, small: true, groups: 1, terms: 32, minimum: true, scales: scaleAndMinimum, levels: func(out, b []byte) {
 		fifths(out, b[8:24], binary.LittleEndian.Uint32(b[4:]), 0)
 	}},
 	tensor.Q4_K: {bits: 4, groups: 8, terms: 32, minimum: true, nested: true, scales: scaleLessMinimum, integers: sixBits, levels: func(out, b []byte) {

@@ -7,6 +7,7 @@ var int8LevelsSignature = signature{"int8Levels", "dst []int8Block, x []float32"
 var int8Signatures = []signature{
 	{"int8Levels4", "t *int8Args", "", "primitives.int8Levels4"},
 	{"int8Levels8", "t *int8Args", "", "primitives.int8Levels8"},
+	{"int8Levels5", "t *int8Args", "", "primitives.int8Levels5"},
 	{"int8Nested4", "t *int8Args", "", "primitives.int8Nested4"},
 	{"int8Nested8", "t *int8Args", "", "primitives.int8Nested8"},
 	{"int8Halves8", "t *int8Args", "", "primitives.int8Halves8"},
@@ -20,13 +21,15 @@ var int8Signatures = []signature{
 //
 //	4 bits          u ≤ 15: the 16 products that a half word gets in a block are 30,480 at most
 //	8 bits, nested  u ≤ 31 (Q5_K): the 8 products of a half of the block are 31,496
-//	halves          |w| ≤ 32 (Q6_K) times q with the sign of w: the 8 products of a half are 32,512
-//	8 bits          |w| ≤ 128, likewise: two products are 32,512, and go to words at once
+//	small, halves   −32 ≤ w ≤ 31 (Q5_0, Q5_1, Q6_K): two products of w + 32 are 16,002 at most. The sum of 8, which may overflow,
+//	                begins at −32·Σ q, and ends at Σ w·q, which is 32,512 at most
+//	8 bits          |w| ≤ 128 times q with the sign of w: two products are 32,512, and go to words at once
 //
 // VPMADDWD then adds the two half words of a column, each times one, or times the integer of its group.
 type int8Tile struct {
 	*asm
 	bits   int
+	small  bool // levels of 8 bits are those of fewer
 	nested bool
 	halves bool // groups of 16 terms
 	rows   int
@@ -40,11 +43,11 @@ func (t *int8Tile) maxRows() int {
 	return 6
 }
 
-// signed reports whether a weight's sign goes to x.
-func (t *int8Tile) signed() bool { return !t.dots && t.bits == 8 && (t.halves || !t.nested) }
+// signed reports whether weights give their signs to x.
+func (t *int8Tile) signed() bool { return !t.dots && t.bits == 8 && !t.nested && !t.small }
 
 // split reports whether a block's halves are summed one after the other.
-func (t *int8Tile) split() bool { return t.halves || t.nested && t.bits == 8 && !t.dots }
+func (t *int8Tile) split() bool { return t.halves || !t.dots && t.bits == 8 && !t.signed() }
 
 // The registers. AVX2 has float32 sums on the stack, and takes those of weights for other things between blocks;
 // both have the sums of first halves on the stack without VPDPBUSD.
@@ -58,8 +61,19 @@ func (t *int8Tile) word() int         { return t.pick(27, 13) } // integers of g
 func (t *int8Tile) scale() int        { return t.pick(28, 12) }
 func (t *int8Tile) other() int        { return t.pick(29, 15) }
 
-// mask and ones are of AVX-512, which AVX2 reads from memory: of nibbles, sign bits, or nothing; and 1 in half words.
+// Constants of AVX-512, which AVX2 reads from memory: what maskBits says, and 1 in half words.
 const mask, ones = 30, 31
+
+// fixed is where a constant lies.
+func (t *int8Tile) fixed(wide int, name string, bits uint32) string {
+	if t.wide() {
+		return fmt.Sprintf("Z%d", wide)
+	}
+	return t.constant(name, bits)
+}
+
+func (t *int8Tile) nibbleMask() string { return t.fixed(mask, "nibbles", 0x0f0f0f0f) }
+func (t *int8Tile) allOnes() string    { return t.fixed(ones, "ones", 0x10001) }
 
 func (t *int8Tile) pick(wide, narrow int) int {
 	if t.wide() {
@@ -73,10 +87,11 @@ func (t *int8Tile) onStack(kind, r, h int) string {
 	if t.wide() {
 		kind = 0
 	}
-	return fmt.Sprintf("%d(SP)", 4*t.width*(2*t.maxRows()*kind+2*r+h))
+	return fmt.Sprintf("%d(R13)", 4*t.width*(2*t.maxRows()*kind+2*r+h))
 }
 
-// frame is the size of the stack.
+// frame is the size of the stack: sums, and what is left out before the first so that it is aligned, without which
+// they would take half of the time.
 func (t *int8Tile) frame() int {
 	n := 0
 	if !t.wide() {
@@ -85,7 +100,10 @@ func (t *int8Tile) frame() int {
 	if t.split() && !t.dots {
 		n++
 	}
-	return 4 * t.width * 2 * t.maxRows() * n
+	if n == 0 {
+		return 0
+	}
+	return 4 * t.width * (2*t.maxRows()*n + 1)
 }
 
 // at is a field of row r's block: base points to it in row 0.
@@ -103,6 +121,9 @@ func (a *asm) int8() {
 	} {
 		t.function()
 	}
+	if !a.dots {
+		(&int8Tile{asm: a, bits: 8, small: true}).function()
+	}
 }
 
 func (t *int8Tile) function() {
@@ -113,9 +134,18 @@ func (t *int8Tile) function() {
 	case t.nested:
 		name = "Nested"
 	}
-	t.textFrame(fmt.Sprintf("int8%s%d", name, t.bits), "t *int8Args", t.frame(), 8)
+	bits := t.bits
+	if t.small {
+		bits = 5
+	}
+	t.textFrame(fmt.Sprintf("int8%s%d", name, bits), "t *int8Args", t.frame(), 8)
 	t.comment("SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,")
-	t.comment("R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.")
+	t.comment("R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, R13 those on the stack, CX and DX blocks that")
+	t.comment("are left, and of the piece.")
+	if t.frame() > 0 {
+		t.line("LEAQ %d(SP), R13", 4*t.width-1)
+		t.line("ANDQ $~%d, R13", 4*t.width-1)
+	}
 	t.line("MOVQ t+0(FP), DI")
 	t.line("MOVQ int8Args_panel(DI), R15")
 	t.line("MOVQ int8Args_x(DI), BX")
@@ -150,9 +180,14 @@ func (t *int8Tile) maskBits() uint32 {
 		return 0x0f0f0f0f
 	case t.dots:
 		return 0x80808080
+	case !t.signed():
+		return aboveLeast
 	}
 	return 0
 }
+
+// aboveLeast makes levels from −32 on unsigned, in bytes.
+const aboveLeast = 0x20202020
 
 // each calls f for every row and register of columns.
 func (t *int8Tile) each(f func(r, h int)) {
@@ -163,13 +198,13 @@ func (t *int8Tile) each(f func(r, h int)) {
 	}
 }
 
-// total goes through the totals of the rows.
+// total goes through the totals of the rows, which AX points to.
 func (t *int8Tile) total(f func(r int)) {
-	t.line("MOVQ int8Args_dst(DI), R13")
+	t.line("MOVQ int8Args_dst(DI), AX")
 	for r := range t.rows {
 		f(r)
 		if r < t.rows-1 {
-			t.line("ADDQ int8Args_dstStride(DI), R13")
+			t.line("ADDQ int8Args_dstStride(DI), AX")
 		}
 	}
 }
@@ -183,7 +218,7 @@ func (t *int8Tile) whole(op string) string {
 	switch {
 	case !t.wide():
 		return op
-	case op == "VMOVDQU":
+	case op == "VMOVDQU" || op == "VMOVDQA":
 		return op + "32"
 	}
 	return op + "D"
@@ -199,7 +234,7 @@ func (t *int8Tile) loop() {
 	t.zero(0)
 	t.total(func(r int) {
 		for h := range 2 {
-			t.line("VMOVUPS %s0, %d(R13)", t.reg, size*h)
+			t.line("VMOVUPS %s0, %d(AX)", t.reg, size*h)
 		}
 	})
 	t.label("piece")
@@ -238,15 +273,22 @@ func (t *int8Tile) loop() {
 		t.half(0)
 		t.half(1)
 	} else {
-		t.terms("four", 8, func(r int) string {
+		begin := func(r int) string {
 			if t.bits == 8 {
 				return at("BX", "int8Block_less128", r)
 			}
 			return at("R12", "", r)
-		})
+		}
+		if !t.dots {
+			begin = nil
+		}
+		t.terms("four", 8, begin)
 	}
 	t.scales()
-	t.line("ADDQ $32, BX")
+	if !t.halves {
+		t.minima()
+	}
+	t.line("ADDQ $(int8Block__size-32), BX")
 	if t.nested {
 		t.nextGroup()
 	} else {
@@ -261,8 +303,8 @@ func (t *int8Tile) loop() {
 				acc = h
 				t.line("VMOVUPS %s, Y%d", t.onStack(0, r, h), acc)
 			}
-			t.line("VADDPS %d(R13), %s%[3]d, %[2]s%[3]d", size*h, t.reg, acc)
-			t.line("VMOVUPS %s%d, %d(R13)", t.reg, acc, size*h)
+			t.line("VADDPS %d(AX), %s%[3]d, %[2]s%[3]d", size*h, t.reg, acc)
+			t.line("VMOVUPS %s%d, %d(AX)", t.reg, acc, size*h)
 		}
 	})
 	if t.nested {
@@ -274,19 +316,19 @@ func (t *int8Tile) loop() {
 	t.line("RET")
 }
 
-// terms sums so many times four terms, two times a turn. With VPDPBUSD sums begin with what begin says.
+// terms sums so many times four terms, two times a turn. Sums begin with what begin says, or with nothing.
 func (t *int8Tile) terms(name string, fours int, begin func(r int) string) {
 	t.each(func(r, h int) {
 		switch {
-		case !t.dots:
+		case begin == nil:
 			t.zero(t.sum(r, h))
 		case h == 0:
-			t.line("VPBROADCASTD %s, Z%d", begin(r), t.sum(r, 0))
-			t.line("VMOVDQA32 Z%d, Z%d", t.sum(r, 0), t.sum(r, 1))
+			t.line("VPBROADCASTD %s, %s%d", begin(r), t.reg, t.sum(r, 0))
+			t.line("%s %s%d, %[2]s%[4]d", t.whole("VMOVDQA"), t.reg, t.sum(r, 0), t.sum(r, 1))
 		}
 	})
 	if t.signed() && !t.wide() {
-		t.line("VMOVDQU %s, Y%d", t.constant("ones", 0x10001), t.onesRegister())
+		t.line("VMOVDQU %s, Y%d", t.allOnes(), t.other())
 	}
 	const unroll = 2
 	t.line("MOVQ $%d, AX", fours/unroll)
@@ -295,24 +337,19 @@ func (t *int8Tile) terms(name string, fours int, begin func(r int) string) {
 		switch {
 		case t.bits == 4:
 			t.nibbles(i)
-		case t.signed() && t.wide():
-			t.signsWide(i)
-		case t.signed():
-			t.signsNarrow(i)
+		case t.signed() && !t.wide():
+			t.signs(i)
 			continue
 		default:
 			for h := range 2 {
-				at := fmt.Sprintf("%d(SI)", 4*t.width*(2*i+h))
-				if t.dots {
-					t.line("VPXORD %s, Z%d, Z%d", at, mask, t.weights(h))
-				} else {
-					t.line("%s %s, %s%d", t.whole("VMOVDQU"), at, t.reg, t.weights(h))
-				}
+				t.levels(i, h)
 			}
 		}
 		for r := range t.rows {
 			t.line("VPBROADCASTD %s, %s%d", at("BX", fmt.Sprint(4*i), r), t.reg, t.left())
-			t.products(r)
+			for h := range 2 {
+				t.products(r, h)
+			}
 		}
 	}
 	t.line("ADDQ $%d, SI", unroll*t.width*t.bits)
@@ -321,90 +358,103 @@ func (t *int8Tile) terms(name string, fours int, begin func(r int) string) {
 	t.jump("JNE", name)
 }
 
-// nibbles takes levels of 4 bits apart.
+// nibbles loads levels of 4 bits, and takes them apart.
 func (t *int8Tile) nibbles(i int) {
 	low, high := t.weights(0), t.weights(1)
-	nibbles := fmt.Sprintf("Z%d", mask)
-	if !t.wide() {
-		nibbles = t.constant("nibbles", 0x0f0f0f0f)
-	}
-	and := t.whole("VPAND")
 	t.line("%s %d(SI), %s%d", t.whole("VMOVDQU"), 4*t.width*i, t.reg, high)
-	t.line("%s %s, %s%d, %[3]s%[5]d", and, nibbles, t.reg, high, low)
+	t.line("%s %s, %s%d, %[3]s%[5]d", t.whole("VPAND"), t.nibbleMask(), t.reg, high, low)
 	t.line("VPSRLD $4, %s%[2]d, %[1]s%[2]d", t.reg, high)
-	t.line("%s %s, %s%[4]d, %[3]s%[4]d", and, nibbles, t.reg, high)
+	t.line("%s %s, %s%[4]d, %[3]s%[4]d", t.whole("VPAND"), t.nibbleMask(), t.reg, high)
 }
 
-// products adds a row's products with both registers of weights.
-func (t *int8Tile) products(r int) {
-	for h := range 2 {
-		sum, to := t.sum(r, h), t.other()
-		if t.dots {
-			t.line("VPDPBUSD Z%d, Z%d, Z%d", t.left(), t.weights(h), sum)
-			continue
-		}
-		x := t.left()
-		if h == 1 {
-			to = x
-		}
-		if t.signed() { // negated where the weight is negative
-			to = t.word() + h
-			t.line("VMOVDQA32 Z%d, Z%d", x, to)
-			t.line("VPSUBB Z%d, Z%d, K%d, Z%d", x, mask, 1+h, to)
-			x = to
-		}
-		t.line("VPMADDUBSW %s%d, %[1]s%[3]d, %[1]s%[4]d", t.reg, x, t.weights(h), to)
-		t.addProducts(to, sum)
+// levels loads those of 8 bits as unsigned ones. AVX-512 keeps where they were negative.
+func (t *int8Tile) levels(i, h int) {
+	at, w := fmt.Sprintf("%d(SI)", 4*t.width*(2*i+h)), fmt.Sprintf("%s%d", t.reg, t.weights(h))
+	switch {
+	case t.dots:
+		t.line("VPXORD %s, Z%d, %s", at, mask, w)
+	case (t.halves || t.small) && t.wide():
+		t.line("VPADDB %s, Z%d, %s", at, mask, w)
+	case t.halves || t.small:
+		t.line("VMOVDQU %s, %s", t.constant("aboveLeast", aboveLeast), w)
+		t.line("VPADDB %s, %s, %s", at, w, w)
+	default:
+		t.line("%s %s, %s", t.whole("VMOVDQU"), at, w)
+	}
+	if t.signed() {
+		t.line("VPMOVB2M %s, K%d", w, 1+h)
+		t.line("VPABSB %s, %s", w, w)
 	}
 }
 
-// addProducts adds those in half words.
-func (t *int8Tile) addProducts(x, sum int) {
-	if t.signed() && !t.halves {
-		t.line("VPMADDWD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, t.onesRegister(), x)
-		t.line("VPADDD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, x, sum)
+// products adds the products of a row's terms with a register of weights.
+func (t *int8Tile) products(r, h int) {
+	sum, to := t.sum(r, h), t.other()
+	if t.dots {
+		t.line("VPDPBUSD Z%d, Z%d, Z%d", t.left(), t.weights(h), sum)
 		return
 	}
-	t.line("VPADDW %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, x, sum)
-}
-
-// onesRegister has them in the loop.
-func (t *int8Tile) onesRegister() int { return t.pick(ones, 15) }
-
-// signsWide loads weights without their signs, which become masks.
-func (t *int8Tile) signsWide(i int) {
-	for h := range 2 {
-		t.line("VMOVDQU32 %d(SI), Z%d", 64*(2*i+h), t.weights(h))
-		t.line("VPMOVB2M Z%d, K%d", t.weights(h), 1+h)
-		t.line("VPABSB Z%[1]d, Z%[1]d", t.weights(h))
+	x := t.left()
+	switch {
+	case t.signed():
+		to = t.word() + h
+		t.line("VMOVDQA32 Z%d, Z%d", x, to)
+		t.line("VPSUBB Z%d, Z%d, K%d, Z%d", x, mask, 1+h, to)
+		x = to
+	case h == 1:
+		to = x
+	}
+	t.line("VPMADDUBSW %s%d, %[1]s%[3]d, %[1]s%[4]d", t.reg, x, t.weights(h), to)
+	if t.signed() {
+		t.toWords(to, ones, sum)
+	} else {
+		t.line("VPADDW %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, to, sum)
 	}
 }
 
-// signsNarrow writes four terms for each register of columns after the other: there are no more registers.
-func (t *int8Tile) signsNarrow(i int) {
-	w, size := t.weights(0), t.weights(1)
+// toWords adds products in half words to a sum.
+func (t *int8Tile) toWords(x, ones, sum int) {
+	t.line("VPMADDWD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, ones, x)
+	t.line("VPADDD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, x, sum)
+}
+
+// signs writes four terms with signed levels for AVX2, one register of columns after the other: there are no more.
+func (t *int8Tile) signs(i int) {
+	w, size, x, ones := t.weights(0), t.weights(1), t.left(), t.other()
 	for h := range 2 {
 		t.line("VMOVDQU %d(SI), Y%d", 32*(2*i+h), w)
 		t.line("VPABSB Y%d, Y%d", w, size)
 		for r := range t.rows {
-			t.line("VPBROADCASTD %s, Y%d", at("BX", fmt.Sprint(4*i), r), t.left())
-			t.line("VPSIGNB Y%d, Y%[2]d, Y%[2]d", w, t.left())
-			t.line("VPMADDUBSW Y%d, Y%d, Y%[1]d", t.left(), size)
-			t.addProducts(t.left(), t.sum(r, h))
+			t.line("VPBROADCASTD %s, Y%d", at("BX", fmt.Sprint(4*i), r), x)
+			t.line("VPSIGNB Y%d, Y%[2]d, Y%[2]d", w, x)
+			t.line("VPMADDUBSW Y%d, Y%d, Y%[1]d", x, size)
+			t.toWords(x, ones, t.sum(r, h))
 		}
 	}
 }
 
-// half sums a half of the terms, times its integers.
+// half sums a half of the terms, times its integers if there are any.
 func (t *int8Tile) half(i int) {
-	sums := [2]string{"int8Block_halves", "(int8Block_halves+4-16)"}[i] // BX has gone over the first half
-	t.terms(fmt.Sprintf("half%dx", i), 4, func(r int) string { return at("BX", sums, r) })
+	sums := "halves"
+	if !t.dots {
+		sums = "lanes"
+	}
+	sums = fmt.Sprintf("(int8Block_%s+%d)", sums, i*(4-16)) // BX has gone over the first half
+	begin := func(r int) string { return at("BX", sums, r) }
+	if t.nested && !t.halves {
+		begin = nil
+	}
+	t.terms(fmt.Sprintf("half%dx", i), 4, begin)
 	disp := -3
 	if t.halves {
 		disp += i
 	}
 	for h := range 2 {
-		t.integers(disp+4*t.width*h, !t.dots)
+		times := t.allOnes()
+		if t.nested {
+			t.integers(disp+4*t.width*h, !t.dots)
+			times = fmt.Sprintf("%s%d", t.reg, t.word())
+		}
 		for r := range t.rows {
 			s := t.sum(r, h)
 			switch {
@@ -414,7 +464,7 @@ func (t *int8Tile) half(i int) {
 				t.line("VPMULLD Z%d, Z%[2]d, Z%[2]d", t.word(), s)
 				t.line("VPADDD Z%d, Z%[2]d, Z%[2]d", t.first(r, h), s)
 			default:
-				t.line("VPMADDWD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, t.word(), s)
+				t.line("VPMADDWD %s, %s%[3]d, %[2]s%[3]d", times, t.reg, s)
 				if i == 0 {
 					t.line("%s %s%d, %s", t.whole("VMOVDQU"), t.reg, s, t.onStack(1, r, h))
 				} else {
@@ -443,9 +493,8 @@ func (t *int8Tile) integers(disp int, twice bool) {
 
 // scales adds the block's sums, each times its scales, to the float32 sums.
 func (t *int8Tile) scales() {
-	halves := 2 * t.nr // the size of a block's scales
 	for h := range 2 {
-		t.line("VCVTPH2PS %d(R15), %s%d", halves/2*h, t.reg, t.scale())
+		t.line("VCVTPH2PS %d(R15), %s%d", 2*t.width*h, t.reg, t.scale())
 		if t.nested && !t.split() {
 			t.integers(4*t.width*h-3, !t.dots)
 		}
@@ -458,11 +507,7 @@ func (t *int8Tile) scales() {
 			case t.nested:
 				t.line("VPMADDWD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, t.word(), s)
 			case t.bits == 4 && !t.dots:
-				one := fmt.Sprintf("Z%d", ones)
-				if !t.wide() {
-					one = t.constant("ones", 0x10001)
-				}
-				t.line("VPMADDWD %s, %s%[3]d, %[2]s%[3]d", one, t.reg, s)
+				t.line("VPMADDWD %s, %s%[3]d, %[2]s%[3]d", t.allOnes(), t.reg, s)
 				t.broadcast("VPADDD", at("R12", "", r), s, s)
 			}
 			t.line("VCVTDQ2PS %s%[2]d, %[1]s%[2]d", t.reg, s)
@@ -470,15 +515,16 @@ func (t *int8Tile) scales() {
 			t.accumulate(t.other(), s, r, h)
 		}
 	}
-	switch {
-	case t.halves:
-		return
-	case !t.nested:
+}
+
+// minima adds the terms of the minima.
+func (t *int8Tile) minima() {
+	if !t.nested {
 		t.line("TESTQ R14, R14")
 		t.jump("JEQ", "done")
 	}
 	for h := range 2 {
-		t.line("VCVTPH2PS %d(R15), %s%d", halves+halves/2*h, t.reg, t.scale())
+		t.line("VCVTPH2PS %d(R15), %s%d", 2*t.nr+2*t.width*h, t.reg, t.scale())
 		if t.nested {
 			t.integers(8*t.nr+4*t.width*h-3, false)
 		}
@@ -493,12 +539,7 @@ func (t *int8Tile) scales() {
 			default:
 				t.broadcast("VPMULLD", field("sum", r), t.word(), t.other())
 				t.line("VCVTDQ2PS %s, %s", other, other)
-				if t.wide() {
-					t.line("VMULPS.BCST %s, %s, %s", field("scale", r), other, other)
-				} else {
-					t.line("VBROADCASTSS %s, Y%d", field("scale", r), t.left())
-					t.line("VMULPS Y%d, %s, %s", t.left(), other, other)
-				}
+				t.broadcast("VMULPS", field("scale", r), t.other(), t.other())
 			}
 			t.accumulate(t.scale(), t.other(), r, h)
 		}
@@ -570,6 +611,7 @@ func (a *asm) int8Levels() {
 	a.line("VPMAXSD X5, X4, X4")
 	a.line("VDIVSS %s, X4, X7", a.constant("mostLevel", 0x42fe0000))
 	a.line("VPXOR X8, X8, X8")
+	a.line("VPXOR X9, X9, X9")
 	a.line("XORL R8, R8")
 	a.line("XORL R9, R9")
 	a.line("VMOVD X4, AX")
@@ -591,6 +633,13 @@ func (a *asm) int8Levels() {
 	a.line("VPERMD Y0, Y15, Y8")
 	a.line("VMOVDQU %s, Y4", a.constant("byteOnes", 0x01010101))
 	a.line("VPMADDUBSW Y8, Y4, Y4")
+	a.comment("The lanes of each half: the same two half words of all its words.")
+	a.line("VPSHUFD $0x4e, Y4, Y5")
+	a.line("VPADDW Y5, Y4, Y5")
+	a.line("VPSHUFD $0xb1, Y5, Y6")
+	a.line("VPADDW Y6, Y5, Y5")
+	a.line("VPSLLW $5, Y5, Y5")
+	a.line("VPSUBW Y5, Y9, Y9")
 	a.line("VPMADDWD %s, Y4, Y4", a.constant("ones", 0x10001))
 	a.line("VEXTRACTI128 $1, Y4, X5")
 	a.line("VPHADDD X5, X4, X4")
@@ -599,6 +648,9 @@ func (a *asm) int8Levels() {
 	a.line("VPEXTRD $1, X4, R9")
 	a.label("write")
 	a.line("VMOVDQU Y8, (DI)")
+	a.line("VMOVD X9, int8Block_lanes(DI)")
+	a.line("VEXTRACTI128 $1, Y9, X9")
+	a.line("VMOVD X9, int8Block_lanes+4(DI)")
 	a.line("LEAL (R8)(R9*1), R10")
 	a.line("VPXOR X2, X2, X2")
 	a.line("VCVTSI2SSL R10, X2, X2")
@@ -618,7 +670,7 @@ func (a *asm) int8Levels() {
 		a.line("MOVL %s, int8Block_halves+%d(DI)", r, 4*i)
 	}
 	a.line("MOVL $0, int8Block_nothing(DI)")
-	a.line("ADDQ $64, DI")
+	a.line("ADDQ $int8Block__size, DI")
 	a.line("ADDQ $128, SI")
 	a.line("DECQ CX")
 	a.line("JNE block")

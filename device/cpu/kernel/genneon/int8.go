@@ -10,6 +10,7 @@ import "fmt"
 type int8Tile struct {
 	dots   bool
 	bits   int
+	small  bool // levels of 8 bits are those of fewer
 	nested bool
 	halves bool // groups of 16 terms
 	rows   int
@@ -44,7 +45,7 @@ func (t *int8Tile) maxRows() int {
 }
 
 // wide reports whether products go to words one by one.
-func (t *int8Tile) wide() bool { return !t.dots && t.bits == 8 && !t.nested }
+func (t *int8Tile) wide() bool { return !t.dots && t.bits == 8 && !t.nested && !t.small }
 
 // perRow is how many registers a row has for its sums.
 func (t *int8Tile) perRow() int {
@@ -70,6 +71,7 @@ func int8() {
 			t.function()
 		}
 	}
+	(&int8Tile{bits: 8, small: true}).function()
 }
 
 func (t *int8Tile) function() {
@@ -83,7 +85,11 @@ func (t *int8Tile) function() {
 	if t.dots {
 		suffix = "Dot"
 	}
-	name = fmt.Sprintf("int8%s%d%s", name, t.bits, suffix)
+	bits := t.bits
+	if t.small {
+		bits = 5
+	}
+	name = fmt.Sprintf("int8%s%d%s", name, bits, suffix)
 	frame := 64 * t.maxRows()
 	text(name, "func "+name+"(t *int8Args)", frame, 8)
 	put("// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of")
