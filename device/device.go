@@ -4,6 +4,8 @@
 package device
 
 import (
+	"errors"
+
 	"olmo/graph"
 	"olmo/numeric"
 	"olmo/tensor"
@@ -50,9 +52,12 @@ type Options struct {
 	Frozen bool
 }
 
+// ErrStopped is that of a run that its batch has stopped.
+var ErrStopped = errors.New("the run was stopped")
+
 // Program is a compiled graph.
 type Program interface {
-	// Run runs the graph on a batch.
+	// Run runs the graph on a batch. The error is ErrStopped where that asks for it.
 	Run(b *graph.Batch) error
 	// Output returns a kept value of the last run, row by row. It is valid until the
 	// next run.

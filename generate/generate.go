@@ -303,9 +303,15 @@ func (e *Engine) step() {
 	p, err := e.plan()
 	if err == nil {
 		began := time.Now()
-		if err = e.program.Run(&p.batch); p.onlyAnswers {
+		if err = e.program.Run(&p.batch); err == nil && p.onlyAnswers {
 			e.pace.add(len(p.batch.IDs), time.Since(began).Seconds())
 		}
+	}
+	if errors.Is(err, device.ErrStopped) { // those that ran have ended
+		if len(p.batch.Copies) > 0 { // and pages of others are perhaps not what they should be
+			e.reset()
+		}
+		return
 	}
 	if err != nil {
 		for _, s := range slices.Clone(e.sequences) {
@@ -327,6 +333,11 @@ func (e *Engine) step() {
 			over = r.sequence
 		}
 	}
+}
+
+// over reports whether nobody waits for the step any more.
+func (p *plan) over() bool {
+	return !slices.ContainsFunc(p.sequences, func(s *sequence) bool { return s.ctx.Err() == nil })
 }
 
 // read takes the logits of a step. Those behind a guess that has not come true are of no use.
@@ -472,7 +483,7 @@ func (e *Engine) plan() (*plan, error) {
 			longest = max(longest, s.ran+n)
 		}
 	}
-	p.batch.Copies = e.copies
+	p.batch.Copies, p.batch.Stop = e.copies, p.over
 	if len(p.batch.IDs) == 0 {
 		return nil, errors.New("no sequence can go on")
 	}

@@ -232,6 +232,9 @@ type Batch struct {
 	// Update holds the numbers of an optimiser step.
 	Update *Update
 	Noise  *Noise // of dropout and NEFTune; nil: nothing is dropped, and no noise added
+	// Stop is asked between operations; true ends the run there: what was written of keys and values is of
+	// no use then, and there is no output. nil: it runs to its end. A graph that updates parameters is not stopped.
+	Stop func() bool
 }
 
 // Segment is a run of tokens of one sequence.

@@ -416,6 +416,9 @@ func (p *program) Run(b *graph.Batch) error {
 	}
 	p.batch = b
 	for _, s := range p.steps {
+		if b.Stop != nil && b.Stop() {
+			return device.ErrStopped
+		}
 		s(r)
 	}
 	if p.updates {

@@ -3,6 +3,7 @@
 package devicetest
 
 import (
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -46,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 }
 
 // changed updates the parameters of an operation under a frozen program, which then computes
-// what a program that is made afterwards does.
+// what a program that is made afterwards does; also after runs that were stopped.
 func changed(t *testing.T, dev device.Device, c graph.Case) {
 	g := graph.New()
 	g.Keep(c.Build(g), "y")
@@ -90,6 +91,13 @@ func changed(t *testing.T, dev device.Device, c graph.Case) {
 	}
 	if dev.Changes() == before {
 		t.Error("an update of the parameters is not counted as a change")
+	}
+	stopped := *b // at its first operation, and then when it is about to be done
+	for asked := range 2 {
+		stopped.Stop = func() bool { asked--; return asked < 0 }
+		if err := frozen.Run(&stopped); asked < 0 && !errors.Is(err, device.ErrStopped) {
+			t.Errorf("a run that is stopped gives the error %v", err)
+		}
 	}
 	got := y(frozen)
 	fresh, err := dev.Compile(g, o)
