@@ -93,7 +93,7 @@ func (c choice) problem(tokens int) error {
 }
 
 // ErrNothingLeft is returned where the settings leave no token that may come.
-var ErrNothingLeft = errors.New("no token may come: the settings exclude all of them")
+var ErrNothingLeft = errors.New("no token may come: the settings exclude all of them, or all that the form of the answer allows")
 
 // next chooses token n of the answer. allowed has a bit for each id that may come; nil: all. The logits
 // are read only.
@@ -206,6 +206,15 @@ func (s *sampler) edit(n int, allowed []uint64) {
 		}
 	}
 	repeated(s.history, s.NoRepeatNGram, func(id int32) { c.own()[id] = never })
+}
+
+// excludes reports whether edit takes an id out behind a text, which ids of stops aside.
+func (s *sampler) excludes(text []int32, id int32) bool {
+	out := s.allowed != nil && (int(id/64) >= len(s.allowed) || s.allowed[id/64]>>(id%64)&1 == 0)
+	out = out || slices.Contains(s.Banned, id) || math.IsInf(s.Bias[id], -1)
+	out = out || slices.ContainsFunc(s.BadWords, func(w []int32) bool { return w[len(w)-1] == id && endsWith(text, w[:len(w)-1]) })
+	repeated(text, s.NoRepeatNGram, func(other int32) { out = out || other == id })
+	return out
 }
 
 // endsWith reports whether a sequence ends with the other.

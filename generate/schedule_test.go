@@ -108,6 +108,7 @@ func requestsOf(t *testing.T, c *model.Config, r *rand.Rand, n int) []*scheduled
 			}
 			if r.IntN(3) == 0 {
 				s.q.Sampling.Penalties = generate.Penalties{Repetition: 1.2, Frequency: 0.1}
+				s.q.Sampling.NoRepeatNGram = 3 * r.IntN(2)
 			}
 			s.q.Stop = []int32{int32(r.IntN(60)), int32(r.IntN(60))}
 			if r.IntN(4) == 0 {

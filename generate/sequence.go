@@ -191,12 +191,16 @@ func (s *sequence) obey(id int32) error {
 	return s.force()
 }
 
-// force adds the ids that must come, as far as there is room for them.
+// force adds the ids that must come, as far as there is room for them. One that the settings exclude is left to
+// the sampler: the text that must come may have other tokens.
 func (s *sequence) force() error {
 	for {
 		forced := s.Constraint.Forced()
 		for _, id := range forced {
 			if len(s.ids) >= min(len(s.Prompt)+s.MaxTokens, s.limit) {
+				return nil
+			}
+			if s.sampler.excludes(s.ids, id) {
 				return nil
 			}
 			if !s.Constraint.Accept(id) {

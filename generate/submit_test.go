@@ -3,12 +3,53 @@ package generate_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"testing"
 
 	"olmo/generate"
 )
+
+// TestForced: ids that a constraint forces come, but for those that the settings exclude.
+func TestForced(t *testing.T) {
+	e := engine(t, 64, generate.Options{})
+	for name, settings := range map[string]generate.Sampling{
+		"allowed":   {Allowed: []int32{5, 9, 10, 12}},
+		"banned":    {Banned: []int32{9}},
+		"biased":    {Bias: map[int32]float64{9: math.Inf(-1)}},
+		"bad word":  {BadWords: [][]int32{{2, 9}}},
+		"no n-gram": {NoRepeatNGram: 1},
+	} {
+		settings.Temperature = 1
+		excluded := 0
+		for seed := range uint64(20) {
+			q := generate.Request{Prompt: []int32{1, 2}, MaxTokens: 30, Sampling: settings, Constraint: &stub{of: 1, force: 2}} // which are 2 and 9
+			if name == "no n-gram" {
+				q.Prompt = []int32{1, 9}
+			}
+			q.Sampling.Seed = seed
+			got, err := e.Generate(t.Context(), q)
+			if err != nil && !errors.Is(err, generate.ErrNothingLeft) {
+				t.Fatal(err)
+			}
+			text := slices.Concat(q.Prompt, got.IDs)
+			for i, id := range got.IDs {
+				at := len(q.Prompt) + i
+				if id == 9 && (name != "bad word" || text[at-1] == 2) && name != "allowed" || name == "allowed" && !slices.Contains(settings.Allowed, id) ||
+					name == "no n-gram" && slices.Contains(text[:at], id) {
+					t.Errorf("%s: %v has an id that is excluded", name, got.IDs)
+				}
+			}
+			if len(got.IDs) > 0 && got.IDs[0] != 2 {
+				excluded++
+			}
+		}
+		if first := name == "allowed"; (excluded > 0) != first {
+			t.Errorf("%s: the first forced id is missing %d times of 20", name, excluded)
+		}
+	}
+}
 
 // TestSubmit submits from many goroutines: each answer is the one that Generate gives, told token by token.
 func TestSubmit(t *testing.T) {

@@ -54,9 +54,13 @@ func (m *Model) PromptOf(f chat.Format, messages []chat.Message, most int) (ids 
 
 // Answer continues the prompt of a conversation up to where another turn would begin. What an
 // earlier answer has computed of it is taken over, and white space before the first
-// word is left out.
+// word is left out. An answer with a Form ends by that, and is all of it.
 func (c *Chat) Answer(ctx context.Context, r Request) (Answer, error) {
-	r.Stop, r.StopTexts = c.model.StopOf(r.Adapter), c.Format.Stops()
+	r.Stop = c.model.StopOf(r.Adapter)
+	if r.Form != nil {
+		return c.Generate(ctx, r)
+	}
+	r.StopTexts = c.Format.Stops()
 	begun, tell := false, r.Text
 	r.Text = func(piece string) bool {
 		if !begun {

@@ -33,6 +33,7 @@ type chatOptions struct {
 	sampling         samplingFlags
 	precision        string
 	how              modelFlags
+	form             formFlags
 }
 
 func newChatCommand() *cobra.Command {
@@ -52,9 +53,13 @@ The answer ends where the model begins a new turn, at its end of text, or after
 --max-tokens. When the conversation outgrows the model's positions, its oldest
 turns are left out. Questions may also be piped in, one a line.
 
+--schema, --grammar, --regex, --choice and --json-mode hold each answer to a form, as in
+'olmo generate'.
+
 ` + chatHelp,
 		Example: `  olmo chat --model olmo-quickstart
   olmo chat --model MODEL --system "The assistant answers in one sentence." --temperature 0
+  olmo chat --model olmo-quickstart --choice yes,no
   echo "What is a slice?" | olmo chat --model olmo-quickstart`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runChat(c, o) },
@@ -65,6 +70,7 @@ turns are left out. Questions may also be piped in, one a line.
 	f.BoolVar(&o.plain, "plain", false, "use the transcript, not the model's chat template")
 	f.IntVar(&o.maxTokens, "max-tokens", 256, "most tokens of an answer")
 	o.sampling.add(f)
+	o.form.add(f)
 	// Small models that always take the likeliest token soon repeat themselves.
 	f.Lookup("temperature").DefValue, o.sampling.Temperature = "0.7", 0.7
 	f.Lookup("top-p").DefValue, o.sampling.TopP = "0.95", 0.95
@@ -88,6 +94,13 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if o.maxTokens < 1 {
 		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
 	}
+	if err := o.form.check(c); err != nil {
+		return err
+	}
+	grammar, err := o.form.read(c)
+	if err != nil {
+		return err
+	}
 	m, err := openModel(c, o.model, o.tokenizer, arithmetic, o.how)
 	if err != nil {
 		return err
@@ -106,13 +119,17 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if err != nil {
 		return err
 	}
+	form, err := o.form.of(c, m, grammar)
+	if err != nil {
+		return err
+	}
 	answerer, err := m.Chat(format)
 	if err != nil {
 		return err
 	}
 	lines := openLines(c.InOrStdin(), c.OutOrStdout())
 	defer lines.close()
-	t := &talk{chat: answerer, options: o, sampling: sampling, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
+	t := &talk{chat: answerer, options: o, sampling: sampling, form: form, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
 	t.reset()
 	if t.interactive {
 		fmt.Fprintf(t.notes, "%s, %d positions. /help lists the commands.\n", m.Path, m.Config.T)
@@ -150,6 +167,7 @@ type talk struct {
 	chat        *lm.Chat
 	options     chatOptions
 	sampling    generate.Sampling
+	form        *lm.Form
 	interactive bool
 	messages    []chat.Message
 	turn        uint64
@@ -193,7 +211,7 @@ func (t *talk) answer(ctx context.Context, question string) error {
 	sampling := t.sampling
 	sampling.Seed += t.turn // else a question asked twice is answered twice the same
 	t.turn++
-	a, err := t.chat.Answer(ctx, lm.Request{Prompt: prompt, MaxTokens: room, Adapter: t.options.how.first(), Sampling: sampling, Text: func(piece string) bool {
+	a, err := t.chat.Answer(ctx, lm.Request{Prompt: prompt, MaxTokens: room, Adapter: t.options.how.first(), Sampling: sampling, Form: t.form, Text: func(piece string) bool {
 		_, broken = io.WriteString(t.out, piece)
 		return broken == nil
 	}})
@@ -204,6 +222,9 @@ func (t *talk) answer(ctx context.Context, question string) error {
 		return err
 	}
 	t.messages = append(t.messages, chat.Message{Role: chat.Assistant, Content: a.Text})
+	if t.form != nil && a.Reason == "length" {
+		fmt.Fprintf(t.notes, "(the answer was cut off after %d tokens, before its form was complete)\n", len(a.IDs))
+	}
 	return broken
 }
 
