@@ -1401,12 +1401,12 @@ four6:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 368(R17)
 done6:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
-	ADD $32, R15
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
+	ADD $(int8Block__size-32), R15
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block6
@@ -1924,11 +1924,11 @@ four5:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 304(R17)
 done5:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block5
@@ -2355,10 +2355,10 @@ four4:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 240(R17)
 done4:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block4
@@ -2694,9 +2694,9 @@ four3:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
 done3:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block3
@@ -2941,8 +2941,8 @@ four2:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
 done2:
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block2
@@ -3096,7 +3096,7 @@ four1:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
 done1:
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block1
@@ -3545,12 +3545,12 @@ four6:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 368(R17)
 done6:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
-	ADD $32, R15
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
+	ADD $(int8Block__size-32), R15
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block6
@@ -3985,11 +3985,11 @@ four5:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 304(R17)
 done5:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block5
@@ -4349,10 +4349,10 @@ four4:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 240(R17)
 done4:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block4
@@ -4637,9 +4637,9 @@ four3:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
 done3:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block3
@@ -4849,8 +4849,8 @@ four2:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
 done2:
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block2
@@ -4985,7 +4985,7 @@ four1:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
 done1:
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block1
@@ -5557,12 +5557,12 @@ four6:
 	FMOVQ 368(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 368(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
-	ADD $32, R15
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
+	ADD $(int8Block__size-32), R15
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -6108,11 +6108,11 @@ four5:
 	FMOVQ 304(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 304(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -6567,10 +6567,10 @@ four4:
 	FMOVQ 240(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 240(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -6934,9 +6934,9 @@ four3:
 	FMOVQ 176(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -7209,8 +7209,8 @@ four2:
 	FMOVQ 112(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -7392,7 +7392,7 @@ four1:
 	FMOVQ 48(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -7965,12 +7965,12 @@ four6:
 	FMOVQ 368(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 368(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
-	ADD $32, R15
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
+	ADD $(int8Block__size-32), R15
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -8513,11 +8513,11 @@ four5:
 	FMOVQ 304(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 304(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
-	ADD $32, R14
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
+	ADD $(int8Block__size-32), R14
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -8969,10 +8969,10 @@ four4:
 	FMOVQ 240(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 240(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
-	ADD $32, R13
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
+	ADD $(int8Block__size-32), R13
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -9333,9 +9333,9 @@ four3:
 	FMOVQ 176(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -9605,8 +9605,8 @@ four2:
 	FMOVQ 112(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -9785,7 +9785,7 @@ four1:
 	FMOVQ 48(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -10068,9 +10068,9 @@ half1x3:
 	FMOVQ 176(R17), F28
 	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
 	FMOVQ F28, 176(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	ADD $2, R3
 	SUB $1, R6, R9
 	TST $1, R9
@@ -10300,8 +10300,8 @@ half1x2:
 	FMOVQ 112(R17), F28
 	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
 	FMOVQ F28, 112(R17)
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	ADD $2, R3
 	SUB $1, R6, R9
 	TST $1, R9
@@ -10459,7 +10459,7 @@ half1x1:
 	FMOVQ 48(R17), F28
 	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
 	FMOVQ F28, 48(R17)
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	ADD $2, R3
 	SUB $1, R6, R9
 	TST $1, R9
@@ -10844,9 +10844,9 @@ four3:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
 done3:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block3
@@ -11131,8 +11131,8 @@ four2:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
 done2:
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block2
@@ -11306,7 +11306,7 @@ four1:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
 done1:
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block1
@@ -11632,9 +11632,9 @@ four3:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
 done3:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block3
@@ -11884,8 +11884,8 @@ four2:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
 done2:
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block2
@@ -12040,7 +12040,7 @@ four1:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
 done1:
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block1
@@ -12441,9 +12441,9 @@ four3:
 	FMOVQ 176(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -12756,8 +12756,8 @@ four2:
 	FMOVQ 112(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -12959,7 +12959,7 @@ four1:
 	FMOVQ 48(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -13361,9 +13361,9 @@ four3:
 	FMOVQ 176(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -13673,8 +13673,8 @@ four2:
 	FMOVQ 112(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -13873,7 +13873,7 @@ four1:
 	FMOVQ 48(R17), F28
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	ADD $1, R3
 	SUB $1, R6, R9
 	TST $3, R9
@@ -14178,8 +14178,8 @@ half1x2:
 	FMOVQ 112(R17), F28
 	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
 	FMOVQ F28, 112(R17)
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	ADD $2, R3
 	SUB $1, R6, R9
 	TST $1, R9
@@ -14377,7 +14377,7 @@ half1x1:
 	FMOVQ 48(R17), F28
 	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
 	FMOVQ F28, 48(R17)
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	ADD $2, R3
 	SUB $1, R6, R9
 	TST $1, R9
@@ -14709,9 +14709,9 @@ four3:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 176(R17)
 done3:
-	ADD $32, R10
-	ADD $32, R11
-	ADD $32, R12
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
+	ADD $(int8Block__size-32), R12
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block3
@@ -14961,8 +14961,8 @@ four2:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 112(R17)
 done2:
-	ADD $32, R10
-	ADD $32, R11
+	ADD $(int8Block__size-32), R10
+	ADD $(int8Block__size-32), R11
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block2
@@ -15117,7 +15117,7 @@ four1:
 	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
 	FMOVQ F28, 48(R17)
 done1:
-	ADD $32, R10
+	ADD $(int8Block__size-32), R10
 	MOVD R2, R1
 	SUBS $1, R6
 	BNE block1

@@ -208,7 +208,7 @@ func (t *int8Tile) loop() {
 		}
 	}
 	for r := range t.rows {
-		put("ADD $32, R%d", leftRow+r)
+		put("ADD $(int8Block__size-32), R%d", leftRow+r)
 	}
 	if t.nested {
 		t.nextGroup()
