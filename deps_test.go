@@ -95,7 +95,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "constrain", may: "tokenizer"},
 
 	// What is drawn from logits is computed on the processor.
-	{pkg: "generate", may: "device device/cpu graph internal/memory internal/parallel model numeric"},
+	{pkg: "generate", may: "device device/cpu graph internal/memory internal/parallel model numeric tensor"},
 
 	// The trainer reaches evaluation, sampling and tokenizers through interfaces that it
 	// defines, so that it can be read, tested and replaced alone.

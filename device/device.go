@@ -50,6 +50,9 @@ type Options struct {
 	// it pays to keep them in a form of the device's own, made anew at the first run after
 	// Device.Changes.
 	Frozen bool
+	// Pages is the dtype in which pages keep keys and values: F32 or Invalid as they are computed, F16, or Q8_0 for
+	// heads of a multiple of 32. Others than F32 are for precisions that do not round.
+	Pages tensor.DType
 }
 
 // ErrStopped is that of a run that its batch has stopped.

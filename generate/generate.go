@@ -18,6 +18,7 @@ import (
 	"olmo/internal/parallel"
 	"olmo/model"
 	"olmo/numeric"
+	"olmo/tensor"
 )
 
 // Engine runs sequences through one model on one device. Sequences join and leave between two steps; in a step
@@ -46,7 +47,7 @@ type Engine struct {
 	pace      pace
 }
 
-// Options are the sizes of an Engine; zero values take defaults. They change no bit.
+// Options are the sizes of an Engine; zero values take defaults. But for Precision and KV they change no bit.
 type Options struct {
 	Positions int               // longest sequence; the model's own
 	Rows      int               // most tokens of a step; 512
@@ -59,6 +60,9 @@ type Options struct {
 	// Adapters are those that requests may choose. Their matrices are parameters of the names of
 	// model.AdapterName.
 	Adapters []*model.Adapters
+	// KV is the dtype in which keys and values are kept, the one size that changes bits: F32 (or Invalid), F16,
+	// or Q8_0 for heads of a multiple of 32.
+	KV tensor.DType
 }
 
 // Stats count what an engine has done.
@@ -89,16 +93,37 @@ func New(cfg *model.Config, dev device.Device, o Options) (*Engine, error) {
 	if numeric.Cut%o.Page != 0 || o.Page < numeric.Block {
 		return nil, fmt.Errorf("pages of %d tokens\nhint: 32, 64, 128 or 256", o.Page)
 	}
+	if err := CheckKV(o.KV, o.Precision, cfg.D); err != nil {
+		return nil, err
+	}
 	if o.Memory == 0 {
 		o.Memory = 1 << 30
 		if free, known := memory.Available(); known {
 			o.Memory = int64(free / 2)
 		}
 	}
+	if o.KV == tensor.Invalid {
+		o.KV = tensor.F32
+	}
 	e := &Engine{cfg: cfg, dev: dev, o: o, cache: fmt.Sprintf("cache%d", engines.Add(1))}
 	e.count()
 	e.reset()
 	return e, e.build(min(o.Positions, 1024))
+}
+
+// CheckKV is an error for an Options.KV in which keys and values of heads of D numbers can't be kept.
+func CheckKV(d tensor.DType, precision numeric.Precision, D int) error {
+	switch {
+	case d == tensor.F32 || d == tensor.Invalid:
+		return nil
+	case d != tensor.F16 && d != tensor.Q8_0:
+		return fmt.Errorf("keys and values are kept in f32, f16 or q8_0, not in %v", d)
+	case precision.Rounds():
+		return fmt.Errorf("keys and values of %v are kept as it rounds them, and kv asks for %v\nhint: f32 leaves them so; f16 and q8_0 are for fp32 and int8", precision, d)
+	case D%d.BlockSize() != 0:
+		return fmt.Errorf("q8_0 keeps keys and values in blocks of %d, and the model's heads have %d numbers\nhint: f16", d.BlockSize(), D)
+	}
+	return nil
 }
 
 // engines counts those that were made, so that each has pages of its own.
@@ -111,7 +136,7 @@ func (e *Engine) Close() { e.dev.Drop(e.cache + ".") }
 func (e *Engine) build(positions int) error {
 	g := graph.New()
 	e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions, Adapters: e.o.Adapters})
-	p, err := e.dev.Compile(g, device.Options{Rows: e.o.Rows, Selected: min(stepLogits, e.o.Rows), Precision: e.o.Precision, Frozen: true})
+	p, err := e.dev.Compile(g, device.Options{Rows: e.o.Rows, Selected: min(stepLogits, e.o.Rows), Precision: e.o.Precision, Pages: e.o.KV, Frozen: true})
 	if err != nil {
 		return fmt.Errorf("preparing the model for generation: %w", err)
 	}
@@ -131,7 +156,7 @@ func (e *Engine) count() {
 	}
 	// Of the layers with a window a sequence keeps a share of its pages.
 	share := min(1, float64(e.window+e.o.Rows+e.o.Page)/float64(e.o.Positions))
-	layer := float64(2 * 4 * e.cfg.KV * e.cfg.D * e.o.Page) // bytes
+	layer := float64(2 * e.cfg.KV * e.cfg.D * e.o.Page * e.o.KV.Size() / e.o.KV.BlockSize()) // bytes
 	n := float64(e.o.Memory) / (layer * (float64(full) + share*float64(recent)))
 	// Twice what all sequences can have at once is as much as is of use.
 	n = max(1, min(n, float64(2*e.o.Sequences*e.pagesFor(e.o.Positions))))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"olmo/generate"
 	"olmo/model"
 	"olmo/numeric"
+	"olmo/tensor"
 )
 
 // tiny is a model with random weights: grouped queries, untied, more columns of
@@ -309,4 +311,44 @@ func ExampleEngine_Generate() {
 	}
 	fmt.Println(len(r.IDs), r.Reason)
 	// Output: 4 length
+}
+
+// TestKV keeps keys and values in fewer bits: a prompt at once and token by token still give the same bits, which
+// are other ones, and the pages take less memory.
+func TestKV(t *testing.T) {
+	c, _ := tiny(t, 600)
+	c.D = 32
+	prompt := ids(300, 1)
+	answers := map[tensor.DType]generate.Result{}
+	bytes := map[tensor.DType]int64{}
+	for _, kv := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0} {
+		dev := cpuDevice(t)
+		e := engineOf(t, c, dev, generate.Options{KV: kv, Memory: 1 << 20})
+		want := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 12})
+		answers[kv], bytes[kv] = want, dev.Memory().State
+		one := engineOf(t, c, cpuDevice(t), generate.Options{KV: kv, Rows: 1, Page: 32})
+		got := run(t, one, generate.Request{Prompt: slices.Concat(prompt, want.IDs[:11]), MaxTokens: 1})
+		if got.IDs[0] != want.IDs[11] || got.Logprobs[0] != want.Logprobs[11] {
+			t.Errorf("%v: token by token %d with %v, at once %d with %v", kv, got.IDs[0], got.Logprobs[0], want.IDs[11], want.Logprobs[11])
+		}
+	}
+	exact := answers[tensor.F32].Logprobs
+	for kv, most := range map[tensor.DType]float64{tensor.F16: 0.01, tensor.Q8_0: 0.1} {
+		got := answers[kv].Logprobs
+		if d := math.Abs(got[0] - exact[0]); d == 0 || d > most {
+			t.Errorf("%v: the first log-probability is %v, of float32 %v", kv, got[0], exact[0])
+		}
+		if want := bytes[tensor.F32] * int64(kv.Size()) / int64(4*kv.BlockSize()); bytes[kv] != want {
+			t.Errorf("%v: the pages take %d bytes, want %d", kv, bytes[kv], want)
+		}
+	}
+}
+
+func TestBadKV(t *testing.T) {
+	c, dev := tiny(t, 16)
+	for _, o := range []generate.Options{{KV: tensor.Q8_0}, {KV: tensor.BF16}, {KV: tensor.F16, Precision: numeric.AMPBF16}} {
+		if _, err := generate.New(c, dev, o); err == nil {
+			t.Errorf("heads of 8, %v of %v: no error", o.KV, o.Precision)
+		}
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"olmo/generate"
 	"olmo/internal/parallel"
 	"olmo/model"
+	"olmo/tensor"
 )
 
 var schedules = flag.Int("schedules", 1000, "how many schedules TestSchedules makes; a race detector's or -short's run makes a tenth")
@@ -92,11 +93,11 @@ func (c *stub) Clone() generate.Constraint {
 }
 
 // requestsOf makes requests of which many begin alike, and what an engine that runs one after the other answers.
-func requestsOf(t *testing.T, c *model.Config, r *rand.Rand, n int) []*scheduled {
+func requestsOf(t *testing.T, c *model.Config, kv tensor.DType, r *rand.Rand, n int) []*scheduled {
 	t.Helper()
 	var out []*scheduled
 	dev := cpuDevice(t)
-	e := engineOf(t, c, dev, generate.Options{NoReuse: true, NoGuesses: true, Rows: 300, Adapters: twoAdapters})
+	e := engineOf(t, c, dev, generate.Options{KV: kv, NoReuse: true, NoGuesses: true, Rows: 300, Adapters: twoAdapters})
 	for i := range n {
 		s := &scheduled{}
 		s.q.Prompt = slices.Concat(ids(r.IntN(4)*r.IntN(60), int32(r.IntN(3))), ids(1+r.IntN(40), int32(r.IntN(5))))
@@ -186,16 +187,22 @@ func TestSchedules(t *testing.T) {
 	plain.Layers, plain.C, plain.H, plain.KV, plain.F = 1, 16, 2, 1, 16
 	windows := *plain
 	windows.Layers, windows.Windows, windows.Family = 2, []int{40, 0}, "olmo3"
+	blocks := *plain
+	blocks.D = 32
 	var total generate.Stats
-	for _, c := range []*model.Config{plain, &windows} {
-		requests := requestsOf(t, c, r, 60)
-		for done := 0; done < n/2; {
+	for _, kind := range []struct {
+		c  *model.Config
+		kv tensor.DType
+	}{{plain, tensor.F32}, {&windows, tensor.F32}, {&windows, tensor.F16}, {&blocks, tensor.Q8_0}} {
+		c := kind.c
+		requests := requestsOf(t, c, kind.kv, r, 60)
+		for done := 0; done < n/4; {
 			o := generate.Options{
 				Page: []int{64, 256, 32}[r.IntN(3)], Rows: 16 << r.IntN(6), Sequences: 1 + r.IntN(12), NoReuse: r.IntN(4) == 0, NoGuesses: r.IntN(4) == 0,
 				Adapters: twoAdapters,
 			}
-			most := (300+o.Page-1)/o.Page + 1
-			o.Memory = int64((most + r.IntN(most)) * 8 * c.KV * c.D * o.Page * c.Layers)
+			most := (250+o.Page-1)/o.Page + 1 // of a sequence alone
+			o.KV, o.Memory = kind.kv, int64((most+r.IntN(most))*2*kind.kv.Size()*c.KV*c.D*o.Page*c.Layers/kind.kv.BlockSize())
 			e := engineOf(t, c, cpuDevice(t), o)
 			if r.IntN(3) > 0 {
 				e.AlwaysGuess()

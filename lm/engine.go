@@ -21,7 +21,7 @@ func (m *Model) engine(memory int64) (*generate.Engine, error) {
 	if m.running != nil {
 		m.running.Close()
 	}
-	o := generate.Options{Memory: memory, Precision: m.precision, NoGuesses: m.noGuesses}
+	o := generate.Options{Memory: memory, Precision: m.precision, KV: m.kv, NoGuesses: m.noGuesses}
 	for _, a := range m.adapters {
 		o.Adapters = append(o.Adapters, &a.Adapters)
 	}

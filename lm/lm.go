@@ -60,6 +60,7 @@ type Model struct {
 
 	vocabulary *constrain.Vocabulary // nil until a Form wants it
 	bound      int64                 // of Options
+	kv         tensor.DType          // likewise
 	noGuesses  bool                  // likewise
 }
 
@@ -77,6 +78,8 @@ type Options struct {
 	Memory int64
 	// NoGuesses writes answers token by token, also where the next ones are likely. It changes no bit.
 	NoGuesses bool
+	// KV is the dtype in which keys and values are kept: F32 (or Invalid), F16 or Q8_0.
+	KV tensor.DType
 	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none, or the one
 	// in the folder that is opened.
 	Adapter *Adapter
@@ -120,6 +123,9 @@ func open(path string, o Options) (*Model, error) {
 			stored = strings.ToLower(files.DType.String())
 		}
 		return nil, errors.Join(fmt.Errorf("the weights of %s are stored as %s, and int8 multiplies with weights in blocks\nhint: --quantize q8_0 makes blocks of them now, 'olmo convert --from %s --to gguf --out model.gguf --dtype q8_0' a file", base, stored, base), files.Close())
+	}
+	if err := generate.CheckKV(o.KV, o.Precision, files.Config.D); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", base, err), files.Close())
 	}
 	m, err := ofFiles(files, folder, o)
 	if err != nil {
@@ -166,7 +172,7 @@ func ofFiles(files *model.Loaded, folder string, o Options) (m *Model, err error
 // between two calls, by a Write or by a step of training: the next answer is the new
 // weights'. The error is that of an adapter that the model cannot have.
 func New(c *model.Config, o Options) (*Model, error) {
-	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision, bound: o.Memory, noGuesses: o.NoGuesses}
+	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision, bound: o.Memory, kv: o.KV, noGuesses: o.NoGuesses}
 	if c.EOS >= 0 {
 		m.Stop = []int32{c.EOS}
 	}
@@ -245,8 +251,8 @@ func (m *Model) digest(a *Adapter, c *model.Config) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Fingerprint names what an answer follows from beside its request: weights, config, tokenizer, precision and
-// the contract of numbers, as 16 hexadecimal digits.
+// Fingerprint names what an answer follows from beside its request: weights, config, tokenizer, precision, the
+// dtype of keys and values where that is not F32, and the contract of numbers, as 16 hexadecimal digits.
 func (m *Model) Fingerprint() (string, error) { return m.FingerprintOf("") }
 
 // FingerprintOf is that of answers with the adapter of a name: the one that the model has which is opened from
@@ -263,6 +269,9 @@ func (m *Model) FingerprintOf(adapter string) (string, error) {
 		return "", err
 	}
 	parts := map[string]any{"weights": weights, "config": c, "precision": m.precision.String(), "contract": numeric.Contract}
+	if m.kv != tensor.Invalid && m.kv != tensor.F32 {
+		parts["kv"] = m.kv.String()
+	}
 	if m.Tokenizer != nil {
 		parts["tokenizer"] = m.Tokenizer.Fingerprint()
 	}

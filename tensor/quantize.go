@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -28,7 +29,7 @@ func quantize(out []byte, d DType, v []float32) error {
 	scales := []int{0} // where a block has halves
 	switch d {
 	case Q8_0:
-		block = quantizeQ8_0
+		block = QuantizeQ8_0
 	case Q4_0:
 		block = quantizeQ4_0
 	case Q5_0:
@@ -101,8 +102,15 @@ func extreme(v []float32) (x float32) {
 
 func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 
-func quantizeQ8_0(b []byte, v []float32) {
+// QuantizeQ8_0 writes 32 numbers as a block of Q8_0: d = max|x|/127 as a half, and round(x·(1/d)), halves away
+// from zero. Where one is not finite, or d is too large for a half, all of the block is no number.
+func QuantizeQ8_0(b []byte, v []float32) {
 	d := abs32(extreme(v)) / 127
+	if d >= 65520 || slices.ContainsFunc(v, func(x float32) bool { return x-x != 0 }) {
+		putHalf(b, float32(math.NaN()))
+		clear(b[2:34])
+		return
+	}
 	id := inverse(d)
 	putHalf(b, d)
 	for i, x := range v {

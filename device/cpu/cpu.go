@@ -353,7 +353,7 @@ func (d *Device) provide(p *program) error {
 			}
 			d.values[i.Name] = have
 			if op := paged[graph.Value(v)]; op != nil {
-				if err := d.makePages(have, op, op.In[4] == graph.Value(v), p.opt.Precision); err != nil {
+				if err := d.makePages(have, op, op.In[4] == graph.Value(v), p.opt); err != nil {
 					return fmt.Errorf("%s: %w", i.Name, err)
 				}
 			}
@@ -365,7 +365,7 @@ func (d *Device) provide(p *program) error {
 			continue
 		}
 		if op := paged[graph.Value(v)]; op != nil {
-			if _, page, _ := graph.PagesOf(op); have.pages == nil || !have.pages.Fits(page, p.opt.Precision) {
+			if _, page, _ := graph.PagesOf(op); have.pages == nil || !have.pages.Fits(page, p.opt.Precision, pageType(p.opt)) {
 				return fmt.Errorf("%s is on the device in another form", i.Name)
 			}
 			continue
@@ -381,13 +381,21 @@ func (d *Device) provide(p *program) error {
 }
 
 // makePages makes the pages of an operation's keys or values.
-func (d *Device) makePages(v *value, op *graph.Op, values bool, precision numeric.Precision) (err error) {
+func (d *Device) makePages(v *value, op *graph.Op, values bool, o device.Options) (err error) {
 	a, page, _ := graph.PagesOf(op)
-	v.pages, err = kernel.NewPages(v.shape[0]/page, page, a.KV, a.D, values, precision, func(n int) (data []float32, err error) {
+	v.pages, err = kernel.NewPages(v.shape[0]/page, page, a.KV, a.D, values, o.Precision, pageType(o), func(n int) (data []float32, err error) {
 		data, v.free, err = d.reserve(n)
 		return data, err
 	})
 	return err
+}
+
+// pageType is that of the numbers in pages.
+func pageType(o device.Options) tensor.DType {
+	if o.Pages == tensor.Invalid {
+		return tensor.F32
+	}
+	return o.Pages
 }
 
 // Run runs the graph on a batch.

@@ -20,7 +20,7 @@ type modelFlags struct {
 	base        string // of a folder with an adapter
 	ignoreExtra bool
 	quantize    string
-	memory      string // of keys and values
+	memory, kv  string // of keys and values
 	speculate   string
 	adapters    []string
 	several     bool // of them
@@ -33,9 +33,10 @@ func (o *modelFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.quantize, "quantize", "", "make blocks of weights that are stored in f32, f16 or bf16, as the model is opened: q8_0")
 }
 
-// addMemory adds the flag of the verbs that write answers.
+// addMemory adds the flags of the verbs that write answers.
 func (o *modelFlags) addMemory(f *pflag.FlagSet) {
 	f.StringVar(&o.memory, "kv-memory", "", "most memory for keys and values, such as 2GB (default: half of what is free)")
+	f.StringVar(&o.kv, "kv", "f32", "keep keys and values in f32, f16 or q8_0: half and a quarter of the memory, and other bits")
 }
 
 // addSpeculate adds the flag of the verbs that may write several tokens of an answer in a step.
@@ -94,6 +95,15 @@ func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.
 	o := lm.Options{Precision: arithmetic, IgnoreExtra: f.ignoreExtra}
 	if o.Memory, err = memoryFlag("kv-memory", f.memory); err != nil {
 		return nil, err
+	}
+	switch f.kv {
+	case "", "f32":
+	case "f16":
+		o.KV = tensor.F16
+	case "q8_0":
+		o.KV = tensor.Q8_0
+	default:
+		return nil, usageErrorf("--kv %q is not known\nhint: one of f32, f16, q8_0", f.kv)
 	}
 	switch f.speculate {
 	case "", "lookup":

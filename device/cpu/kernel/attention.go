@@ -126,7 +126,7 @@ func (a *Attention) forward(g *Segment, h int) {
 		var kp, vp Packed
 		s.pack(&kp, 0, g.K.Columns(kv*D, D).Slice(0, keys), true, numeric.Cuts(D), f)
 		s.pack(&vp, 1, g.V.Columns(kv*D, D).Slice(0, keys), false, numeric.Cuts(keys), f)
-		key = kp.panel
+		key = func(_ *scratch, piece, j int) []float32 { return kp.panel(piece, j) }
 		value = func(_ *scratch, piece, j, terms int) []float32 { return vp.panel(piece, j)[:terms*nr] }
 	}
 	ends := numeric.Cuts(D)
@@ -153,7 +153,7 @@ func (a *Attention) forward(g *Segment, h int) {
 		for piece, k1 := range ends {
 			pq := q.pack(s, 3, i0, rows, k0, k1-k0, f)
 			for j := first; j*nr < hi; j++ {
-				pq.multiply(s, 4, key(piece, j), nil, scores[j*nr:], stride, nr, piece > 0, f)
+				pq.multiply(s, 4, key(s, piece, j), nil, scores[j*nr:], stride, nr, piece > 0, f)
 			}
 			k0 = k1
 		}

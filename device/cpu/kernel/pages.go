@@ -6,6 +6,7 @@ import (
 
 	"olmo/internal/parallel"
 	"olmo/numeric"
+	"olmo/tensor"
 )
 
 // Pages keep the keys or the values of sequences packed, as attention reads them, so that a new token costs
@@ -18,31 +19,37 @@ import (
 type Pages struct {
 	size, heads, D int
 	values         bool
-	layout         Packed // of a head of a page, without its data
-	floats         int    // of a head of a page
+	dtype          tensor.DType // F32 is as precision has it; see narrow.go for others
+	layout         Packed       // of a head of a page, without its data
+	floats         int          // of a head of a page: room for so many float32 numbers
 	data           []float32
 	used           atomic.Int32 // pages up to the last one that was written
 }
 
-// NewPages makes count pages of so many positions in storage that allocate gives.
-func NewPages(count, size, heads, D int, values bool, precision numeric.Precision, allocate func(floats int) ([]float32, error)) (*Pages, error) {
-	p := &Pages{size: size, heads: heads, D: D, values: values}
+// NewPages makes count pages of so many positions in storage that allocate gives. A dtype other than F32 is for
+// precisions that do not round, and Q8_0 for heads of a multiple of 32.
+func NewPages(count, size, heads, D int, values bool, precision numeric.Precision, dtype tensor.DType, allocate func(floats int) ([]float32, error)) (*Pages, error) {
+	p := &Pages{size: size, heads: heads, D: D, values: values, dtype: dtype}
 	if size%isa.nr != 0 || numeric.Cut%size != 0 {
 		panic("kernel: pages that are no part of a cut")
+	}
+	if p.narrow() && (precision.Rounds() || D%dtype.BlockSize() != 0) {
+		panic("kernel: pages of " + dtype.String() + " for such heads or such a precision")
 	}
 	if f := formatOf(precision); values {
 		p.floats = p.layout.plan(size, D, []int{size}, f)
 	} else {
 		p.floats = p.layout.plan(D, size, numeric.Cuts(D), f)
 	}
+	p.floats = room(dtype, p.floats)
 	var err error
-	p.data, err = allocate(count * heads * p.floats)
+	p.data, err = allocate(count*heads*p.floats + 16) // kernels read a few bytes beyond levels
 	return p, err
 }
 
 // Fits reports whether they are pages as NewPages makes them with these sizes.
-func (p *Pages) Fits(size int, precision numeric.Precision) bool {
-	return p.size == size && p.layout.fmt == formatOf(precision)
+func (p *Pages) Fits(size int, precision numeric.Precision, dtype tensor.DType) bool {
+	return p.size == size && p.layout.fmt == formatOf(precision) && p.dtype == dtype
 }
 
 // Bytes returns the size of the pages up to the last one that was used: what is behind it takes no memory.
@@ -76,9 +83,14 @@ func (p *Pages) Put(table []int32, pos int, x Matrix) {
 			at := (pos + done) % p.size
 			n := min(x.Rows-done, p.size-at)
 			data := p.of(table[(pos+done)/p.size], h)
-			if p.values {
+			switch {
+			case p.narrow():
+				for r := range n {
+					p.putNarrow(data, at+r, rows.Row(done+r))
+				}
+			case p.values:
 				p.putValues(s, data, at, rows.Slice(done, n))
-			} else {
+			default:
 				p.putKeys(s, data, at, rows.Slice(done, n))
 			}
 			done += n
@@ -136,6 +148,10 @@ func (p *Pages) putValues(s *scratch, data []float32, at int, v Matrix) {
 // row writes the numbers of one position, as they are kept.
 func (p *Pages) row(dst, data []float32, at int) {
 	nr, f := isa.nr, p.layout.fmt
+	if p.narrow() {
+		p.narrowRow(dst, data, at)
+		return
+	}
 	if p.values {
 		for c := range dst {
 			dst[c] = f.number(data[c/nr*p.layout.terms[0]*nr:], at, c%nr)
@@ -195,6 +211,10 @@ func (p *Pages) Copy(to, from int32, rows int) {
 	nr, l := isa.nr, &p.layout
 	for h := range p.heads {
 		dst, src := p.of(to, h), p.of(from, h)
+		if p.narrow() {
+			copy(dst, src)
+			continue
+		}
 		if p.values {
 			n := l.fmt.terms(rows) * nr
 			for j := range l.panels() {
@@ -228,8 +248,13 @@ type paged struct {
 }
 
 // keys returns panel j of a piece of D.
-func (p paged) keys(piece, j int) []float32 {
+func (p paged) keys(s *scratch, piece, j int) []float32 {
 	n, per := p.layout.terms[piece]*isa.nr, p.size/isa.nr
+	if p.narrow() {
+		wide := s.buf(5, n)
+		p.wideKeys(s, wide, p.of(p.table[j/per], p.head), piece, j%per)
+		return wide
+	}
 	at := p.layout.off[piece] + j%per*n
 	return p.of(p.table[j/per], p.head)[at : at+n]
 }
@@ -238,17 +263,20 @@ func (p paged) keys(piece, j int) []float32 {
 func (p paged) values(s *scratch, piece, j, terms int) []float32 {
 	n := terms * isa.nr
 	first, each := piece*numeric.Cut/p.size, p.layout.terms[0]*isa.nr
-	if p.size == numeric.Cut {
+	if p.size == numeric.Cut && !p.narrow() {
 		return p.of(p.table[first], p.head)[j*each:][:n]
 	}
-	dst := s.buf(1, n)
+	dst := s.buf(1, spans(n, 32*isa.nr)*32*isa.nr) // whole groups of terms
 	for i := 0; i < n; i += each {
-		rest := dst[i:min(n, i+each)]
-		if page := p.table[first+i/each]; page >= 0 {
-			copy(rest, p.of(page, p.head)[j*each:])
-		} else {
+		rest := dst[i:min(len(dst), i+each)]
+		switch page := p.table[first+i/each]; {
+		case page < 0:
 			clear(rest) // no query sees it any more
+		case p.narrow():
+			p.wideValues(s, rest, p.of(page, p.head), j)
+		default:
+			copy(rest, p.of(page, p.head)[j*each:])
 		}
 	}
-	return dst
+	return dst[:n]
 }
