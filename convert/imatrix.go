@@ -133,10 +133,18 @@ func readImatrix(path string, c *model.Config) (all importance, missing []string
 // errOtherModel ends the errors about a file of another model.
 const errOtherModel = "\nhint: the file was made with another model"
 
+// fits refuses sums or counts of another matrix.
+func (m *measuredMatrix) fits(sums, counts int) error {
+	if sums == m.parts*m.cols && (counts == 1 || counts == m.parts) {
+		return nil
+	}
+	return fmt.Errorf("%s has sums of %d columns and %d counts, the model's has %d columns in %d parts%s", m.name, sums, counts, m.cols, m.parts, errOtherModel)
+}
+
 // take keeps the sums of a matrix, by its number of tokens, or those of its parts.
 func (all importance) take(m measuredMatrix, sums []float32, counts []float32) error {
-	if len(sums) != m.parts*m.cols || len(counts) != 1 && len(counts) != m.parts {
-		return fmt.Errorf("%s has sums of %d columns and %d counts, the model's has %d columns in %d parts%s", m.name, len(sums), len(counts), m.cols, m.parts, errOtherModel)
+	if err := m.fits(len(sums), len(counts)); err != nil {
+		return err
 	}
 	for i, v := range sums {
 		if !(v >= 0) || math.IsInf(float64(v), 0) {
@@ -227,8 +235,8 @@ func (all importance) readLegacy(r io.Reader, of map[string]measuredMatrix) erro
 		if !ok {
 			return fmt.Errorf("%.60q is no matrix of the model%s", name, errOtherModel)
 		}
-		if n != m.parts*m.cols {
-			return all.take(m, make([]float32, 0), nil)
+		if err := m.fits(n, 1); err != nil {
+			return err
 		}
 		sums := make([]float32, n)
 		if binary.Read(r, binary.LittleEndian, sums) != nil {

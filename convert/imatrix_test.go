@@ -156,6 +156,11 @@ func TestImatrixRefuses(t *testing.T) {
 		{"another name", `"blk.7.attn_q.weight" is no matrix of the model`, func() string {
 			return file(bytes.Replace(whole, []byte("blk.0.attn_q"), []byte("blk.7.attn_q"), 1))
 		}},
+		{"other columns, legacy", "blk.0.attn_k.weight has sums of 16 columns and 1 counts", func() string {
+			x := bytes.Clone(whole)
+			x[4+4+len("blk.0.attn_k.weight")+4] = 16
+			return file(x)
+		}},
 		{"a model", "general.type is not imatrix", func() string { return gguf("model", of("blk.0.attn_q.weight", 32)) }},
 		{"no sums", "is neither sums (.in_sum2) nor counts", func() string { return gguf("imatrix", of("blk.0.attn_q.weight", 32)) }},
 		{"no counts", "is there without blk.0.attn_q.weight.counts", func() string { return gguf("imatrix", of("blk.0.attn_q.weight.in_sum2", 32)) }},

@@ -100,6 +100,20 @@ func (t *tapped) add(output func(name string) []float32) {
 }
 
 func (e *tappedExperts) add(x, weights, hidden []float32) {
+	e.each(x, weights, hidden, func(k int, x []float32, w float32, up, gate []float32) {
+		e.rows[k]++
+		for i, v := range x {
+			e.in[k][i] += float64(float64(v) * float64(v))
+		}
+		for j := range up {
+			v := weighedHidden(w, up[j], gate[j])
+			e.down[k][j] += float64(v * v)
+		}
+	})
+}
+
+// each calls f for every token and every expert that it goes through: the token's row, the weight, up and gate.
+func (e *tappedExperts) each(x, weights, hidden []float32, f func(k int, x []float32, w float32, up, gate []float32)) {
 	a := e.attr
 	for r := range len(x) / a.C {
 		slot := 0
@@ -109,17 +123,15 @@ func (e *tappedExperts) add(x, weights, hidden []float32) {
 			}
 			h := hidden[(r*a.K+slot)*2*a.F:][:2*a.F]
 			slot++
-			e.rows[k]++
-			for i, v := range x[r*a.C : (r+1)*a.C] {
-				e.in[k][i] += float64(float64(v) * float64(v))
-			}
-			for j := range a.F {
-				gate := float64(h[a.F+j])
-				v := float64(w) * float64(h[j]) * gate / (1 + numeric.Exp(-gate))
-				e.down[k][j] += float64(v * v)
-			}
+			f(k, x[r*a.C:(r+1)*a.C], w, h[:a.F], h[a.F:])
 		}
 	}
+}
+
+// weighedHidden is what an expert's way down is multiplied with, times the weight of the expert.
+func weighedHidden(w, up, gate float32) float64 {
+	g := float64(gate)
+	return float64(w) * float64(up) * g / (1 + numeric.Exp(-g))
 }
 
 // sums are those of the parameters that the value is multiplied with.
@@ -143,35 +155,67 @@ func (t *tapped) sums(to importance) {
 	}
 }
 
-// calibrate runs a model on windows of ids, and measures the importance of its matrices' columns.
-func calibrate(ctx context.Context, from *model.Loaded, list [][]int32, progress func(done, total int)) (importance, error) {
+// calibration runs a model on windows of ids, and sees what its matrices are multiplied with.
+type calibration struct {
+	*running
+	list     [][]int32
+	taps     []*tapped
+	progress func(done, total int)
+}
+
+// startCalibration opens the model once more; the caller closes it.
+func startCalibration(from *model.Loaded, list [][]int32, progress func(done, total int)) (*calibration, error) {
 	files, err := from.Reopen()
 	if err != nil {
 		return nil, err
 	}
-	var tapped []*tapped
-	m, err := start(files, longest(list), func(g *graph.Graph) { tapped = taps(g) })
+	c := &calibration{list: list, progress: progress}
+	c.running, err = start(files, longest(list), func(g *graph.Graph) { c.taps = taps(g) })
+	return c, err
+}
+
+// run reads the text, and calls after for each window.
+func (c *calibration) run(ctx context.Context, after func()) error {
+	for i, ids := range c.list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c.progress(i, len(c.list))
+		if _, err := c.Run(ids); err != nil {
+			return fmt.Errorf("running the source: %w", err)
+		}
+		after()
+	}
+	return nil
+}
+
+// add counts the last window.
+func (c *calibration) add() {
+	for _, t := range c.taps {
+		t.add(c.Output)
+	}
+}
+
+// importance is that of the windows that were counted.
+func (c *calibration) importance() importance {
+	all := importance{}
+	for _, t := range c.taps {
+		t.sums(all)
+	}
+	return all
+}
+
+// calibrate measures the importance of a model's columns on windows of ids.
+func calibrate(ctx context.Context, from *model.Loaded, list [][]int32, progress func(done, total int)) (importance, error) {
+	c, err := startCalibration(from, list, progress)
 	if err != nil {
 		return nil, err
 	}
-	defer m.close()
-	for i, ids := range list {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		progress(i, len(list))
-		if _, err := m.Run(ids); err != nil {
-			return nil, fmt.Errorf("running the source: %w", err)
-		}
-		for _, t := range tapped {
-			t.add(m.Output)
-		}
+	defer c.close()
+	if err := c.run(ctx, c.add); err != nil {
+		return nil, err
 	}
-	all := importance{}
-	for _, t := range tapped {
-		t.sums(all)
-	}
-	return all, nil
+	return c.importance(), nil
 }
 
 // weighted encodes the tensors of a GGUF file by the importance of the parameters whose rows they hold.

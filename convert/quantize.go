@@ -23,6 +23,8 @@ type QuantizeOptions struct {
 	// Calibrate are texts on which the importance of each column is measured, by which errors count; nil: all
 	// count as llama-quantize has it.
 	Calibrate []string
+	// GPTQ rounds the columns of Calibrate's text one after the other, so that each makes up for those before it.
+	GPTQ bool
 	// Imatrix is a file of llama-imatrix, or of SaveImatrix, that has the importance already; empty: none.
 	Imatrix string
 	// SaveImatrix is a GGUF file to write the measured importance to, in the form of llama-imatrix; empty: none.
@@ -47,6 +49,7 @@ type Quantized struct {
 	// Misfits are the matrices whose rows the mixture's blocks do not fill, and what they became.
 	Misfits    []Misfit
 	Calibrated int     // tokens that the importance was measured on; 0: none
+	GPTQ       bool    // as in QuantizeOptions
 	Imatrix    string  // the file that the importance was read from; empty: none
 	Report     *Report // nil: none was wanted, or the model has no tokenizer
 }
@@ -87,28 +90,21 @@ func Quantize(ctx context.Context, q QuantizeOptions) (*Quantized, error) {
 	if why := work.Unlocked(); why != nil {
 		o.Warn(why.Error())
 	}
-	r := &Quantized{Out: out, Mixture: q.Mixture, SourceBytes: sizeOf(from), Imatrix: q.Imatrix}
-	var columns importance
-	switch {
-	case q.Calibrate != nil:
-		columns, err = q.calibrated(ctx, from, o.Progress)
-		r.Calibrated = columns.tokens()
-	case q.Imatrix != "":
-		columns, err = q.readImatrix(from.Config, o.Warn)
-	}
-	if err == nil && columns != nil {
-		o.encode, err = columns.weighted(from.Config)
-	}
+	r := &Quantized{Out: out, Mixture: q.Mixture, SourceBytes: sizeOf(from), GPTQ: q.GPTQ, Imatrix: q.Imatrix}
+	file := filepath.Base(out)
+	columns, err := q.write(ctx, from, o, work.Path(), file)
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Base(out)
-	if err := write(ctx, from, o, work.Path(), file); err != nil {
-		return nil, err
+	if q.Calibrate != nil {
+		r.Calibrated = columns.tokens()
 	}
 	written := filepath.Join(work.Path(), file)
 	if err := r.look(written); err != nil {
 		return nil, err
+	}
+	if columns != nil && !r.weighed() {
+		o.Warn("the importance of columns changes nothing here: q8_0, f16 and f32 take none")
 	}
 	if list != nil {
 		if r.Report, err = reportOn(ctx, from, written, list, func(done, total int) { o.Progress("report", done, total) }); err != nil {
@@ -130,8 +126,36 @@ func Quantize(ctx context.Context, q QuantizeOptions) (*Quantized, error) {
 // llama-imatrix has it.
 const leastCalibration = 2 * reportWindow
 
-// calibrated measures the importance of the source's columns.
-func (q *QuantizeOptions) calibrated(ctx context.Context, from *model.Loaded, progress func(part string, done, total int)) (importance, error) {
+// write writes the file, and returns the importance of the columns by which it was made; nil: by none.
+func (q *QuantizeOptions) write(ctx context.Context, from *model.Loaded, o Options, dir, file string) (columns importance, err error) {
+	read := func(done, total int) { o.Progress("calibrate", done, total) }
+	switch {
+	case q.Calibrate != nil:
+		list, err := q.calibration(from)
+		if err != nil {
+			return nil, err
+		}
+		if q.GPTQ {
+			return writeGPTQ(ctx, from, o, dir, file, list, read)
+		}
+		if columns, err = calibrate(ctx, from, list, read); err != nil {
+			return nil, err
+		}
+	case q.Imatrix != "":
+		if columns, err = q.readImatrix(from.Config, o.Warn); err != nil {
+			return nil, err
+		}
+	}
+	if columns != nil {
+		if o.encode, err = columns.weighted(from.Config); err != nil {
+			return nil, err
+		}
+	}
+	return columns, write(ctx, from, o, dir, file)
+}
+
+// calibration returns the windows of ids of the text to calibrate on.
+func (q *QuantizeOptions) calibration(from *model.Loaded) ([][]int32, error) {
 	t, err := lm.TokenizerOf(from)
 	if err != nil {
 		return nil, err
@@ -150,7 +174,7 @@ func (q *QuantizeOptions) calibrated(ctx context.Context, from *model.Loaded, pr
 	if tokens < leastCalibration {
 		return nil, fmt.Errorf("the calibration text has %d tokens, at least %d are needed\nhint: some thousand tokens of the kind of text that the model will read", tokens, leastCalibration)
 	}
-	return calibrate(ctx, from, list, func(done, total int) { progress("calibrate", done, total) })
+	return list, nil
 }
 
 // readImatrix reads the importance of a file.
@@ -244,6 +268,16 @@ func sizeOf(from *model.Loaded) (sum int64) {
 		}
 	}
 	return sum
+}
+
+// weighed tells whether some matrix has a type that takes importance.
+func (r *Quantized) weighed() bool {
+	for d := range r.Matrices {
+		if d.IsQuantized() && d != tensor.Q8_0 {
+			return true
+		}
+	}
+	return false
 }
 
 // look reads what was written: its size, and the dtypes of its matrices.

@@ -80,27 +80,42 @@ func (s *search) block(d DType, b []byte) (ok bool) {
 	switch d {
 	case Q4_0:
 		ok = s.whole(-8, 7, b)
-		pack4(b[2:], s.stored(8))
 	case Q5_0:
 		ok = s.whole(-16, 15, b)
-		pack5(b[2:], s.stored(16))
 	case Q4_1:
 		ok = s.whole(0, 15, b)
-		pack4(b[4:], s.stored(0))
 	case Q5_1:
 		ok = s.whole(0, 31, b)
-		pack5(b[4:], s.stored(0))
 	case Q4_K:
 		ok = s.affineK(b, 15)
-		packQ4_K(b, s.stored(0))
 	case Q5_K:
 		ok = s.affineK(b, 31)
-		packQ5_K(b, s.stored(0))
 	case Q6_K:
 		ok = s.symmetricK(b)
+	}
+	s.pack(d, b)
+	return ok
+}
+
+// pack writes the best levels to a block.
+func (s *search) pack(d DType, b []byte) {
+	switch d {
+	case Q4_0:
+		pack4(b[2:], s.stored(8))
+	case Q5_0:
+		pack5(b[2:], s.stored(16))
+	case Q4_1:
+		pack4(b[4:], s.stored(0))
+	case Q5_1:
+		pack5(b[4:], s.stored(0))
+	case Q4_K:
+		packQ4_K(b, s.stored(0))
+	case Q5_K:
+		packQ5_K(b, s.stored(0))
+	case Q6_K:
+		clear(b[:192])
 		packQ6_K(b, s.stored(32))
 	}
-	return ok
 }
 
 // whole quantises a block of one scale, and of one minimum where levels begin at 0: it writes these to b , and

@@ -22,6 +22,7 @@ type quantizeOptions struct {
 	tensors               []string
 	calibrate, evaluate   string
 	imatrix, saveImatrix  string
+	method                string
 	noReport, ignoreExtra bool
 	asJSON                bool
 }
@@ -47,7 +48,8 @@ scales are searched for longer. It takes some thousand tokens of the kind of tex
 the model will read, and makes the file better at the same size, most at 4 bits.
 --save-imatrix FILE.gguf keeps what was measured, as llama-imatrix writes it, and
 --imatrix FILE takes such a file, ours or llama.cpp's (.gguf, or the older .dat), in place
-of --calibrate.
+of --calibrate. --method gptq with --calibrate goes on from there: each column makes up
+for what rounding has done to those before it (GPTQ), which takes longer.
 
 --tensor PATTERN=TYPE gives the tensors whose names, llama.cpp's, have a match of a
 regular expression a type of their own, f32, f16 and bf16 among them. The first pattern
@@ -60,6 +62,7 @@ FILE (documents as .jsonl, or any other file as one text).`,
 		Example: `  olmo quantize --from OLMo-2-1B --to small.gguf --dtype q4_k_m
   olmo quantize --from run --to run.gguf --dtype q8_0 --evaluate book.md --json
   olmo quantize --from MODEL --to fine.gguf --dtype q4_0 --calibrate corpus.jsonl --save-imatrix imatrix.gguf
+  olmo quantize --from MODEL --to best.gguf --dtype q4_0 --calibrate corpus.jsonl --method gptq
   olmo quantize --from MODEL --to other.gguf --dtype q4_k_m --imatrix imatrix.gguf
   olmo quantize --from MODEL --to mixed.gguf --dtype q4_0 --tensor 'ffn_down=q5_0' --tensor '^blk\.[01]\.=q8_0' --no-report`,
 		Args: noArgs,
@@ -71,6 +74,7 @@ FILE (documents as .jsonl, or any other file as one text).`,
 	f.StringVar(&o.dtype, "dtype", "", "`type`: "+strings.Join(model.Mixtures(), ", "))
 	f.StringArrayVar(&o.tensors, "tensor", nil, "`PATTERN=TYPE`: a type for the tensors whose names match (may be repeated)")
 	f.StringVar(&o.calibrate, "calibrate", "", "text `file` on which to measure which columns matter (documents as .jsonl, or any other file as one text)")
+	f.StringVar(&o.method, "method", "rtn", "`method`: rtn, to the nearest, or gptq, with --calibrate: each column makes up for those before it")
 	f.StringVar(&o.imatrix, "imatrix", "", "importance `file` of llama.cpp, in place of --calibrate")
 	f.StringVar(&o.saveImatrix, "save-imatrix", "", ".gguf `file` for the importance that --calibrate measures")
 	f.StringVar(&o.evaluate, "evaluate", "", "text `file` to report on (default: a text that the program has)")
@@ -110,6 +114,10 @@ func runQuantize(c *cobra.Command, o quantizeOptions) error {
 		return usageErrorf("--to %s is no name of a GGUF file\nhint: it ends in .gguf", o.to)
 	case o.noReport && o.evaluate != "":
 		return usageErrorf("--evaluate is for the report, which --no-report leaves out")
+	case o.method != "rtn" && o.method != "gptq":
+		return usageErrorf("--method %s is not known\nhint: one of rtn, gptq", o.method)
+	case o.method == "gptq" && o.calibrate == "":
+		return usageErrorf("--method gptq needs the products of a text\nhint: --calibrate FILE, some thousand tokens; an importance file has not enough of them")
 	case o.calibrate != "" && o.imatrix != "":
 		return usageErrorf("--imatrix takes the place of --calibrate")
 	case o.saveImatrix != "" && o.calibrate == "":
@@ -141,7 +149,7 @@ func runQuantize(c *cobra.Command, o quantizeOptions) error {
 	p := newProgress(c.ErrOrStderr())
 	defer p.end()
 	r, err := convert.Quantize(c.Context(), convert.QuantizeOptions{
-		From: from, IgnoreExtra: o.ignoreExtra, Out: o.to, Mixture: m, Calibrate: calibrate, CalibrateFile: filepath.Base(o.calibrate), Imatrix: o.imatrix, SaveImatrix: o.saveImatrix, Evaluate: evaluate, NoReport: o.noReport,
+		From: from, IgnoreExtra: o.ignoreExtra, Out: o.to, Mixture: m, Calibrate: calibrate, CalibrateFile: filepath.Base(o.calibrate), GPTQ: o.method == "gptq", Imatrix: o.imatrix, SaveImatrix: o.saveImatrix, Evaluate: evaluate, NoReport: o.noReport,
 		Progress: partsOf(p, map[string]string{"report": "windows", "calibrate": "windows"}),
 		Warn:     func(what string) { p.print(c.CommandPath() + ": warning: " + what) },
 	})
@@ -205,7 +213,7 @@ func reportQuantized(out io.Writer, r *convert.Quantized, asJSON bool) error {
 	q, misfit := r.Report, misfits(r.Matrices, r.Misfits, r.Mixture.DType)
 	if asJSON {
 		m := map[string]any{
-			"out": r.Out, "dtype": r.Mixture.Name, "bytes": r.Bytes, "bytes_source": r.SourceBytes, "matrices": countedTypes(r.Matrices),
+			"out": r.Out, "dtype": r.Mixture.Name, "bytes": r.Bytes, "bytes_source": r.SourceBytes, "matrices": countedTypes(r.Matrices), "method": map[bool]string{false: "rtn", true: "gptq"}[r.GPTQ],
 			"kl": nil, "perplexity": nil, "perplexity_source": nil,
 		}
 		if q != nil {
@@ -228,7 +236,7 @@ func reportQuantized(out io.Writer, r *convert.Quantized, asJSON bool) error {
 	}
 	fmt.Fprintf(out, "%s: %s, %s (source: %s, %.1f times as large)\n", r.Out, r.Mixture.Name, size(r.Bytes), size(r.SourceBytes), float64(r.SourceBytes)/float64(r.Bytes))
 	if r.Calibrated > 0 {
-		fmt.Fprintf(out, "calibrated on %d tokens\n", r.Calibrated)
+		fmt.Fprintf(out, "calibrated on %d tokens%s\n", r.Calibrated, map[bool]string{true: ", by GPTQ"}[r.GPTQ])
 	}
 	if r.Imatrix != "" {
 		fmt.Fprintf(out, "calibrated by %s\n", r.Imatrix)
