@@ -223,13 +223,7 @@ func (c *candidates) typical(p float64) {
 	if !c.weigh() {
 		return
 	}
-	var entropy float64 // times total
-	for i, w := range c.weights {
-		if w > 0 {
-			entropy += float64(float64(w) * float64(c.lse-c.logits[i]))
-		}
-	}
-	entropy /= c.total
+	entropy := c.entropy()
 	c.keys = slices.Grow(c.keys[:0], len(c.logits))[:len(c.logits)]
 	for i, l := range c.logits {
 		c.keys[i] = -float32(math.Abs(float64(c.lse-l) - entropy))
@@ -245,6 +239,17 @@ func (c *candidates) typical(p float64) {
 		c.keys[i] = 1 // no other key is above 0
 	}
 	c.filter(func(i int) bool { return c.keys[i] == 1 })
+}
+
+// entropy is that of the candidates, in nats; they are weighed.
+func (c *candidates) entropy() float64 {
+	var sum float64 // times total
+	for i, w := range c.weights {
+		if w > 0 {
+			sum += float64(float64(w) * float64(c.lse-c.logits[i]))
+		}
+	}
+	return sum / c.total
 }
 
 // excludeTop cuts away all candidates with at least the share threshold but for the least probable of

@@ -25,11 +25,12 @@ type sampler struct {
 	known   bool
 	divided []float32 // by the temperature
 	repeats repeats
+	bound   float64 // of Mirostat, in bits
 }
 
 // newSampler returns the sampler of an answer to a prompt, which an id of stops ends.
 func newSampler(s Sampling, prompt, stops []int32) *sampler {
-	p := &sampler{Sampling: s, stream: numeric.NewStream(s.Seed, "sample"), steps: s.order(), stops: stops}
+	p := &sampler{Sampling: s, stream: numeric.NewStream(s.Seed, "sample"), steps: s.order(), stops: stops, bound: s.Mirostat.start()}
 	if s.Penalties.set() {
 		p.counts = map[int32]int{}
 	}
@@ -113,6 +114,9 @@ func (s *sampler) next(logits []float32, n int, allowed []uint64) choice {
 		t.apply(s, n)
 	}
 	id := c.draw(s.stream.Uniform(uint64(n), 0))
+	if s.Mirostat.Version > 0 {
+		s.observe(id)
+	}
 	r := choice{id: id, logprob: -float64(lse - logits[id])}
 	r.drawn = s.tempered(logits, id, r.logprob)
 	return r
@@ -137,6 +141,10 @@ func (s *sampler) tempered(logits []float32, id int32, logprob float64) float64 
 
 // temper divides the logits by the temperature.
 func (s *sampler) temper(int) {
+	if d := s.DynaTemp; d.Range > 0 {
+		s.left.divide(float32(d.dynamic(&s.left, s.Temperature)))
+		return
+	}
 	untouched := !s.left.owned
 	s.left.divide(float32(s.Temperature))
 	if s.known = untouched && s.left.ids == nil && s.left.weigh(); s.known {

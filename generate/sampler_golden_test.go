@@ -69,6 +69,56 @@ func TestSamplersAgainstOthers(t *testing.T) {
 	}
 }
 
+// TestMirostatAgainstLlamaCpp follows llama.cpp's draws, and compares what each is drawn from: the bound that they
+// move, and what it cuts away.
+func TestMirostatAgainstLlamaCpp(t *testing.T) {
+	content, err := os.ReadFile("testdata/samplers/samplers.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Logits   map[string][]float32
+		Mirostat []struct {
+			Logits   string
+			Sampling Sampling
+			Draws    []struct {
+				ID   int32
+				Want map[int32]float64
+			}
+		}
+	}
+	if err := json.Unmarshal(content, &file); err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[int]bool{}
+	for _, c := range file.Mirostat {
+		if err := c.Sampling.Check(); err != nil {
+			t.Fatal(err)
+		}
+		s := newSampler(c.Sampling, nil, nil)
+		for n, d := range c.Draws {
+			bound := s.bound
+			if id := s.next(file.Logits[c.Logits], n, nil).id; d.Want[id] == 0 {
+				t.Fatalf("%+v, %s: draw %d is %d, which has no probability", c.Sampling.Mirostat, c.Logits, n, id)
+			}
+			if len(s.left.logits) != len(d.Want) {
+				t.Fatalf("%+v, %s: draw %d is from %d tokens, want %d", c.Sampling.Mirostat, c.Logits, n, len(s.left.logits), len(d.Want))
+			}
+			sizes[len(d.Want)] = true
+			for i, w := range s.left.weights {
+				if got, want := float64(w)/s.left.total, d.Want[s.left.id(i)]; math.Abs(got-want) > 2e-6 {
+					t.Errorf("%+v, %s: draw %d: id %d has the probability %.7f, want %.7f", c.Sampling.Mirostat, c.Logits, n, s.left.id(i), got, want)
+				}
+			}
+			s.bound = bound
+			s.observe(d.ID)
+		}
+	}
+	if len(sizes) < 10 {
+		t.Errorf("the draws are from %d sizes: too little is tried", len(sizes))
+	}
+}
+
 // chiSquared draws often and compares the frequencies with probabilities: Pearson's statistic over the ids
 // that are expected five times and more, and the others together.
 func chiSquared(t *testing.T, s *sampler, logits []float32, want map[int32]float64) {

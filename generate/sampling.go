@@ -24,6 +24,9 @@ type Sampling struct {
 	MinP      float64 `json:",omitzero"` // only tokens with this share of the probability of the most probable one
 	XTC       XTC     `json:",omitzero"`
 
+	DynaTemp DynaTemp `json:",omitzero"`
+	Mirostat Mirostat `json:",omitzero"` // in place of all samplers but the temperature
+
 	Penalties Penalties `json:",omitzero"`
 	DRY       DRY       `json:",omitzero"`
 
@@ -83,7 +86,7 @@ var steps = []step{
 	{name: "top_p", set: func(s *Sampling) bool { return within(s.TopP) }, apply: func(s *sampler, _ int) { s.left.topP(s.TopP) }},
 	{name: "min_p", cut: true, set: func(s *Sampling) bool { return s.MinP > 0 }, apply: func(s *sampler, _ int) { s.left.minP(s.MinP) }},
 	{name: "xtc", cut: true, set: func(s *Sampling) bool { return s.XTC.Probability > 0 }, apply: (*sampler).excludeTop},
-	{name: "temperature", set: func(s *Sampling) bool { return float32(s.Temperature) != 1 }, apply: (*sampler).temper},
+	{name: "temperature", set: func(s *Sampling) bool { return float32(s.Temperature) != 1 || s.DynaTemp.Range > 0 }, apply: (*sampler).temper},
 }
 
 // within reports a probability that cuts something away.
@@ -94,11 +97,11 @@ func (p Penalties) set() bool {
 }
 
 // DefaultOrder is the order of the samplers where none is given: llama.cpp's. As long as top-k and top-p
-// are the only cuts, the temperature stands before them, so that top-p counts the probabilities at the
-// temperature, as in Transformers and vLLM.
+// are the only cuts, and the temperature does not follow what they leave, it stands before them, so that top-p
+// counts the probabilities at the temperature, as in Transformers and vLLM.
 func (s *Sampling) DefaultOrder() []string {
 	var order []string
-	cut := false
+	cut := s.DynaTemp.Range > 0
 	for _, t := range steps {
 		cut = cut || t.cut && t.set(s)
 		order = append(order, t.name)
@@ -112,6 +115,13 @@ func (s *Sampling) DefaultOrder() []string {
 // order returns the samplers that do something, as they are used.
 func (s *Sampling) order() []step {
 	names := s.Order
+	if s.Mirostat.Version > 0 {
+		used := []step{{apply: (*sampler).keepSurprise}}
+		if temperature := steps[len(steps)-1]; temperature.set(s) {
+			used = []step{temperature, used[0]}
+		}
+		return used
+	}
 	if len(names) == 0 {
 		names = s.DefaultOrder()
 	}
@@ -147,6 +157,11 @@ func (s Sampling) Check() error {
 		{"dry-base", s.DRY.Base, s.DRY.Base == 0 || s.DRY.Base >= 1 && s.DRY.Base <= 1000, "lie between 1 and 1000"},
 		{"dry-allowed-length", float64(s.DRY.AllowedLength), s.DRY.AllowedLength >= 0, "be 1 or more"},
 		{"dry-last-n", float64(s.DRY.LastN), s.DRY.LastN >= 0, "be 0 (all) or more"},
+		{"dynatemp-range", s.DynaTemp.Range, s.DynaTemp.Range >= 0 && s.DynaTemp.Range <= 1000, "lie between 0 (none) and 1000"},
+		{"dynatemp-exp", s.DynaTemp.Exponent, s.DynaTemp.Exponent >= 0 && s.DynaTemp.Exponent <= 1000, "lie between 0 and 1000"},
+		{"mirostat", float64(s.Mirostat.Version), s.Mirostat.Version >= 0 && s.Mirostat.Version <= 2, "be 1 or 2, or 0 for none"},
+		{"mirostat-lr", s.Mirostat.Rate, s.Mirostat.Rate >= 0 && s.Mirostat.Rate <= 1000, "lie between 0 and 1000"},
+		{"mirostat-ent", s.Mirostat.Entropy, s.Mirostat.Entropy >= 0 && s.Mirostat.Entropy <= 1000, "lie between 0 and 1000"},
 		{"no-repeat-ngram", float64(s.NoRepeatNGram), s.NoRepeatNGram >= 0, "be 0 (none) or more"},
 		{"min-tokens", float64(s.MinTokens), s.MinTokens >= 0, "be 0 or more"},
 	} {
@@ -162,7 +177,31 @@ func (s Sampling) Check() error {
 	if slices.ContainsFunc(s.BadWords, func(w []int32) bool { return len(w) == 0 }) {
 		return errors.New("bad-word has no tokens")
 	}
+	switch {
+	case s.Temperature == 0 && s.DynaTemp.Range > 0:
+		return errors.New("dynatemp-range has no effect at temperature 0, which takes the most probable token")
+	case s.Mirostat.Version > 0:
+		return s.checkMirostat()
+	}
 	return s.checkOrder()
+}
+
+// checkMirostat reports settings that Mirostat takes the place of.
+func (s *Sampling) checkMirostat() error {
+	switch {
+	case s.Temperature == 0:
+		return errors.New("mirostat has no effect at temperature 0, which takes the most probable token")
+	case s.DynaTemp.Range > 0:
+		return errors.New("mirostat takes the place of all samplers but the temperature, and dynatemp-range is set")
+	case len(s.Order) > 0:
+		return errors.New("mirostat takes the place of all samplers but the temperature, and samplers sets an order of them")
+	}
+	for _, t := range steps[:len(steps)-1] {
+		if t.set(s) {
+			return fmt.Errorf("mirostat takes the place of all samplers but the temperature, and %s is set", t.name)
+		}
+	}
+	return nil
 }
 
 // checkOrder reports an order that names what there is not, names something twice, or leaves out what is set.

@@ -106,8 +106,14 @@ func requestsOf(t *testing.T, c *model.Config, kv tensor.DType, r *rand.Rand, n 
 			s.q.MaxTokens = 1 + r.IntN(30)
 			if r.IntN(3) > 0 {
 				s.q.Sampling = generate.Sampling{Temperature: 1, Seed: uint64(r.IntN(5))}
+				switch r.IntN(4) {
+				case 0:
+					s.q.Sampling.Mirostat = generate.Mirostat{Version: 1 + r.IntN(2), Entropy: 2, Rate: 0.5}
+				case 1:
+					s.q.Sampling.DynaTemp.Range = 0.5
+				}
 			}
-			if r.IntN(3) == 0 {
+			if r.IntN(3) == 0 && s.q.Sampling.Mirostat.Version == 0 {
 				s.q.Sampling.Penalties = generate.Penalties{Repetition: 1.2, Frequency: 0.1}
 				s.q.Sampling.NoRepeatNGram = 3 * r.IntN(2)
 			}

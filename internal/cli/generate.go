@@ -73,9 +73,9 @@ makes the answer faster: it has the same bits. --speculate off does without.
 
 With --input each row of a file is answered, many at once: {"prompt": …} (a text or ids) or
 {"messages": […]} a line, in which max_tokens, temperature, top_k, top_p, min_p, typical_p,
-top_n_sigma, seed, stop, min_tokens, no_repeat_ngram_size, top_logprobs and the penalties may stand. --output has
-the same rows in their order, each with ids, text, logprobs, finish_reason, usage, seed and
-fingerprint, which names the weights, the tokenizer and the arithmetic. A row that cannot be answered
+top_n_sigma, dynatemp_range, dynatemp_exponent, mirostat, mirostat_tau, mirostat_eta, seed, stop,
+min_tokens, no_repeat_ngram_size, top_logprobs, adapter and the penalties may stand. --output has the
+same rows in their order, each with ids, text, logprobs, finish_reason, usage, seed and fingerprint, which names the weights, the tokenizer and the arithmetic. A row that cannot be answered
 is left out, and kept with its reason in OUTPUT.rejects.jsonl. A run that was stopped goes on.
 
 With --adapter the product of an adapter is added to the model's own, whose weights stay as
@@ -91,6 +91,7 @@ prints N.`,
   olmo generate --model olmo-quickstart --temperature 1 --samples 3 "The function"
   olmo generate --model olmo-quickstart --beams 4 --length-penalty 1 "Package json"
   olmo generate --model olmo-quickstart --temperature 1.2 --min-p 0.05 --repetition-penalty 1.1 "Package json"
+  olmo generate --model olmo-quickstart --temperature 1 --mirostat 2 --mirostat-ent 4 "Package json"
   olmo generate --model MODEL --ids "3,14,15" --max-tokens 20 --json
   olmo generate --model olmo-quickstart --json --echo --top-logprobs 5 --max-tokens 1 "Package json"
   olmo generate --model MODEL --schema person.json "Describe a person as JSON."

@@ -41,6 +41,11 @@ func (s *samplingFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&s.DRY.AllowedLength, "dry-allowed-length", 2, "of --dry-multiplier: shorter repetitions are let be")
 	f.IntVar(&s.DRY.LastN, "dry-last-n", 0, "of --dry-multiplier: so many tokens are looked at; 0: all")
 	f.StringArrayVar(&s.breakers, "dry-sequence-breaker", []string{"\n", ":", `"`, "*"}, "of --dry-multiplier: no repetition reaches across this `text`; may be repeated; none for none")
+	f.Float64Var(&s.DynaTemp.Range, "dynatemp-range", 0, "let the temperature follow the entropy, so far up and down; 0: no")
+	f.Float64Var(&s.DynaTemp.Exponent, "dynatemp-exp", 1, "of --dynatemp-range: to this power of the entropy")
+	f.IntVar(&s.Mirostat.Version, "mirostat", 0, "hold the surprise of tokens near --mirostat-ent, by version 1 or 2, in place of all samplers but the temperature; 0: no")
+	f.Float64Var(&s.Mirostat.Rate, "mirostat-lr", 0.1, "of --mirostat: how far a token moves the bound")
+	f.Float64Var(&s.Mirostat.Entropy, "mirostat-ent", 5, "of --mirostat: the surprise that is aimed at, in bits")
 	f.StringVar(&s.samplers, "samplers", "", "the `order` of the samplers, such as \"penalties;temperature;top_k;top_p\" (docs/inference.md)")
 	f.StringArrayVar(&s.bias, "logit-bias", nil, "add to the logit of an id or of each token of a text, as in \"15:-2.5\" or \" the:-inf\"; may be repeated")
 	f.StringVar(&s.allowed, "allowed-ids", "", "only these token `ids`")
@@ -54,6 +59,7 @@ func (s *samplingFlags) add(f *pflag.FlagSet) {
 var samplingNeeds = map[string]string{
 	"xtc-threshold": "xtc-probability", "dry-base": "dry-multiplier", "dry-allowed-length": "dry-multiplier",
 	"dry-last-n": "dry-multiplier", "dry-sequence-breaker": "dry-multiplier",
+	"dynatemp-exp": "dynatemp-range", "mirostat-lr": "mirostat", "mirostat-ent": "mirostat",
 }
 
 // check refuses settings that make no sense, or have no effect. It reads those that need no tokenizer.
@@ -73,10 +79,16 @@ func (s *samplingFlags) check(c *cobra.Command) error {
 		return usageErrorf("--repetition-penalty is 0, it must lie between 0.001 and 1000; 1 is none")
 	case s.DRY.Base == 0:
 		return usageErrorf("--dry-base is 0, it must lie between 1 and 1000")
+	case c.Flags().Changed("dynatemp-exp") && s.DynaTemp.Exponent == 0:
+		return usageErrorf("--dynatemp-exp is 0, it must be more, up to 1000")
+	case s.Mirostat.Rate == 0:
+		return usageErrorf("--mirostat-lr is 0, it must be more, up to 1000")
+	case s.Mirostat.Entropy == 0:
+		return usageErrorf("--mirostat-ent is 0, it must be more, up to 1000")
 	case s.DRY.AllowedLength < 1:
 		return usageErrorf("--dry-allowed-length is %d, it must be 1 or more", s.DRY.AllowedLength)
 	}
-	for _, flag := range []string{"min-p", "typical-p", "top-n-sigma", "xtc-probability"} {
+	for _, flag := range []string{"min-p", "typical-p", "top-n-sigma", "xtc-probability", "dynatemp-range", "mirostat"} {
 		if s.Temperature == 0 && c.Flags().Changed(flag) {
 			return usageErrorf("--%s has no effect at temperature 0, which takes the most probable token\nhint: --temperature 1", flag)
 		}
@@ -104,6 +116,14 @@ func (s *samplingFlags) check(c *cobra.Command) error {
 	}
 	if s.DRY.Multiplier == 0 {
 		s.DRY = generate.DRY{}
+	}
+	if s.DynaTemp.Range == 0 {
+		s.DynaTemp = generate.DynaTemp{}
+	}
+	if s.Mirostat.Version == 0 {
+		s.Mirostat = generate.Mirostat{}
+	} else if !c.Flags().Changed("top-p") { // which chat has without it
+		s.TopP = 0
 	}
 	if p.Presence == 0 && p.Frequency == 0 && p.Repetition == 1 {
 		s.Penalties = generate.Penalties{}

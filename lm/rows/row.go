@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"olmo/chat"
 	"olmo/data"
@@ -112,7 +113,8 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 	s := &q.Sampling
 	settings := map[string]any{
 		"max_tokens": &q.MaxTokens, "temperature": &s.Temperature, "top_k": &s.TopK, "top_p": &s.TopP, "min_p": &s.MinP, "typical_p": &s.Typical,
-		"top_n_sigma": &s.TopNSigma, "seed": &s.Seed, "min_tokens": &s.MinTokens, "no_repeat_ngram_size": &s.NoRepeatNGram,
+		"top_n_sigma": &s.TopNSigma, "seed": &s.Seed, "dynatemp_range": &s.DynaTemp.Range, "dynatemp_exponent": &s.DynaTemp.Exponent,
+		"mirostat": &s.Mirostat.Version, "mirostat_tau": &s.Mirostat.Entropy, "mirostat_eta": &s.Mirostat.Rate, "min_tokens": &s.MinTokens, "no_repeat_ngram_size": &s.NoRepeatNGram,
 		"repetition_penalty": &s.Penalties.Repetition, "presence_penalty": &s.Penalties.Presence, "frequency_penalty": &s.Penalties.Frequency,
 	}
 	asked := 0
@@ -120,8 +122,13 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 		switch to := settings[k.name]; {
 		case to != nil && !bytes.Equal(k.value, []byte("null")):
 			err = pyjson.Value(k.value, to)
-			if err == nil && k.name == "repetition_penalty" && s.Penalties.Repetition == 0 { // none in code, and nothing anyone means
-				err = errors.New("it is 0, it must lie between 0.001 and 1000; 1 is none")
+			if f, ok := to.(*float64); err == nil && ok && *f == 0 { // left out in code, which is nothing that anyone means
+				switch k.name {
+				case "repetition_penalty":
+					err = errors.New("it is 0, it must lie between 0.001 and 1000; 1 is none")
+				case "dynatemp_exponent", "mirostat_tau", "mirostat_eta":
+					err = errors.New("it is 0, it must be more, up to 1000")
+				}
 			}
 		case k.name == "stop" && o.Form != nil:
 			err = errors.New("the answer is held to a form, and a stop would end it elsewhere")
@@ -201,6 +208,22 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 		return fmt.Errorf("the prompt has %d tokens, and the model %d positions, one of them for an answer", len(q.Prompt), m.Config.T)
 	}
 	return nil
+}
+
+// byKey names a setting, with which the error begins as flags have it, as the row does.
+func byKey(err error) error {
+	flag, rest, _ := strings.Cut(err.Error(), " ")
+	switch flag {
+	case "no-repeat-ngram":
+		flag = "no_repeat_ngram_size"
+	case "dynatemp-exp":
+		flag = "dynatemp_exponent"
+	case "mirostat-lr":
+		flag = "mirostat_eta"
+	case "mirostat-ent":
+		flag = "mirostat_tau"
+	}
+	return errors.New(strings.ReplaceAll(flag, "-", "_") + " " + rest)
 }
 
 // conversation reads messages.

