@@ -180,7 +180,7 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 		return errors.New("stop wants a tokenizer, and the model has none")
 	}
 	if err := errors.Join(s.Check(), generate.CheckTopLogprobs(q.TopLogprobs)); err != nil {
-		return err
+		return byKey(err)
 	}
 	if !o.IgnoreEOS {
 		q.Stop = slices.Concat(m.StopOf(q.Adapter), q.Stop)
