@@ -143,6 +143,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "hub/serve", may: "hub/git internal/pyjson proof release store"},
 
 	// Runs and releases on a page.
+	{pkg: "serve", may: "chat constrain generate internal/loopback lm tokenizer", tests: "lm/lmtest"},
 	{pkg: "dashboard", may: "config page proof release runlog store", tests: "page/pagetest"},
 
 	// What an artefact is, and whether it is whole.
@@ -151,7 +152,7 @@ var policy = []struct{ pkg, may, tests string }{
 	// Whole stories, and the command.
 	{pkg: "quickstart/tasks", may: "numeric", tests: "eval/score"},
 	{pkg: "quickstart", may: "adapt adapt/sample adapt/stage chat config data data/convert data/dedupe data/mix data/tagger data/tokens device device/cpu eval eval/data eval/score generate graph internal/parallel internal/pyjson lm model numeric page proof quickstart/tasks runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "adapt adapt/sample adapt/stage chat check config constrain convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm lm/rows model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
+	{pkg: "internal/cli", may: "adapt adapt/sample adapt/stage chat check config constrain convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm lm/rows model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog serve store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

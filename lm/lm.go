@@ -251,6 +251,9 @@ func (m *Model) digest(a *Adapter, c *model.Config) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// Precision is the arithmetic in which the model runs.
+func (m *Model) Precision() numeric.Precision { return m.precision }
+
 // Fingerprint names what an answer follows from beside its request: weights, config, tokenizer, precision, the
 // dtype of keys and values where that is not F32, and the contract of numbers, as 16 hexadecimal digits.
 func (m *Model) Fingerprint() (string, error) { return m.FingerprintOf("") }

@@ -55,6 +55,7 @@ var verbs = []verb{
 	{groupModel, "merge", newMergeCommand},
 	{groupModel, "dashboard", newDashboardCommand},
 	{groupModel, "generate", newGenerateCommand},
+	{groupModel, "serve", newServeCommand},
 	{groupModel, "chat", newChatCommand},
 	{groupModel, "eval", newEvalCommand},
 	{groupModel, "logits", newLogitsCommand},
