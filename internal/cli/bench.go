@@ -191,7 +191,7 @@ type machineReport struct {
 	PeakFP32    float64 `json:"peak_fp32_gflops"`            // of multiply-adds
 	PeakPairs   float64 `json:"peak_pairs_gflops,omitempty"` // of the dot product of bf16 pairs, where there is one
 	PeakBF16    float64 `json:"peak_bf16_gflops"`            // of products under amp_bf16: the better of the two
-	PeakInt8    float64 `json:"peak_int8_gops"`              // of products under int8: of dot products of bytes, where there are some
+	PeakInt8    float64 `json:"peak_int8_gops"`              // of products under int8: of dot products of bytes, or of the kernel in use
 	MemoryReads float64 `json:"memory_read_gb_per_second"`
 	BF16Fault   string  `json:"bf16_fault,omitempty"` // why the processor's dot product is not used
 }

@@ -10,13 +10,14 @@ import (
 
 	"olmo/internal/parallel"
 	"olmo/numeric"
+	"olmo/tensor"
 )
 
 // Peak is what this machine could do at best with Threads threads.
 type Peak struct {
 	FMA   float64 // GFLOP/s of float32 multiply-adds that wait for nothing
 	Pairs float64 // GFLOP/s of the dot product instruction of bf16 pairs; 0 without one
-	Bytes float64 // GOP/s of the dot product instruction of bytes; 0 without one
+	Bytes float64 // GOP/s of the dot product instruction of bytes, or else of the kernel of levels of 4 bits in use
 	Read  float64 // GB/s of reading memory
 }
 
@@ -25,7 +26,7 @@ func (p Peak) Of(precision numeric.Precision) float64 {
 	if precision == numeric.AMPBF16 {
 		return max(p.FMA, p.Pairs)
 	}
-	if precision == numeric.Int8 && p.Bytes > 0 {
+	if precision == numeric.Int8 {
 		return p.Bytes
 	}
 	return p.FMA
@@ -41,12 +42,9 @@ type peakLoop struct {
 func MeasurePeak() Peak {
 	_ = choose()
 	fma, dot, bytes := peakLoops()
-	p := Peak{FMA: fma.measure()}
+	p := Peak{FMA: fma.measure(), Bytes: bytes.measure()}
 	if dot.run != nil {
 		p.Pairs = dot.measure()
-	}
-	if bytes.run != nil {
-		p.Bytes = bytes.measure()
 	}
 	p.Read = readSpeed()
 	return p
@@ -133,5 +131,25 @@ func tileLoop() peakLoop {
 			}
 		},
 		flops: float64(2 * k * mr * nr),
+	}
+}
+
+// int8Loop is, likewise, the peak by the kernel of levels of 4 bits, which is the fastest under int8.
+func int8Loop() peakLoop {
+	const blocks = numeric.Cut / numeric.Block
+	f, nr := forms[tensor.Q4_0], isa.nr
+	return peakLoop{
+		run: func(turns int) {
+			x, y := make([]int8Block, int8Rows*blocks), make([]float32, int8Rows*nr)
+			panel := make([]byte, f.panelBytes(numeric.Cut, nr))
+			t := int8Args{
+				panel: unsafe.Pointer(&panel[0]), x: unsafe.Pointer(&x[0]), dst: unsafe.Pointer(&y[0]),
+				xStride: blocks * unsafe.Sizeof(x[0]), dstStride: uintptr(4 * nr), rows: int8Rows, blocks: blocks, begin: f.begin(), nr: nr, form: f,
+			}
+			for range turns {
+				isa.int8Levels4(&t)
+			}
+		},
+		flops: float64(2 * int8Rows * numeric.Cut * nr),
 	}
 }

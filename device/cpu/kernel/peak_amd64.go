@@ -6,7 +6,7 @@ import "slices"
 
 // peakLoops returns the loops of multiply-adds, and of dot products of bf16 and of bytes, if any.
 func peakLoops() (fma, dot, bytes peakLoop) {
-	fma = tileLoop()
+	fma, bytes = tileLoop(), int8Loop()
 	tables := available()
 	for _, p := range tables {
 		switch p {

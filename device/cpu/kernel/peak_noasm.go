@@ -2,5 +2,5 @@
 
 package kernel
 
-// peakLoops returns the loop of multiply-adds; there is none of dot products.
-func peakLoops() (fma, dot, bytes peakLoop) { return tileLoop(), peakLoop{}, peakLoop{} }
+// peakLoops returns the loops of multiply-adds and of bytes; there is none of dot products of bf16.
+func peakLoops() (fma, dot, bytes peakLoop) { return tileLoop(), peakLoop{}, int8Loop() }
