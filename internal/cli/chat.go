@@ -182,7 +182,7 @@ func (t *talk) reset() {
 }
 
 // answer adds a question to the conversation, and the model's answer to the output and
-// to the conversation. An interrupt ends the answer, a message that is too long is
+// to the conversation. In a terminal an interrupt ends the answer, and a message that is too long is
 // taken back.
 func (t *talk) answer(ctx context.Context, question string) error {
 	t.messages = append(t.messages, chat.Message{Role: chat.User, Content: question})
@@ -191,6 +191,9 @@ func (t *talk) answer(ctx context.Context, question string) error {
 	room := min(t.options.maxTokens, positions/2)
 	prompt, dropped, err := t.chat.Prompt(t.messages, positions-room)
 	if errors.Is(err, chat.ErrTooLong) {
+		if !t.interactive {
+			return fmt.Errorf("the message %.20q… does not fit into the model's %d positions\nhint: a shorter one, or a smaller --max-tokens", question, positions)
+		}
 		t.messages = t.messages[:len(t.messages)-1]
 		fmt.Fprintf(t.notes, "The message does not fit into the model's %d positions.\n", positions)
 		return nil
