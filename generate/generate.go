@@ -553,6 +553,9 @@ func (e *Engine) enter(s *sequence, earlier []*sequence, least int) bool {
 		}
 	}
 	s.entered = true
+	if !s.told {
+		s.result.Reused = s.ran
+	}
 	e.mu.Lock()
 	e.stats.Copied += int64(rows)
 	e.stats.Reused += int64(s.ran)

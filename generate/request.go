@@ -60,6 +60,8 @@ type Result struct {
 	StopLogprob float64 `json:"stop_logprob"`
 	StopDrawn   float64 `json:"-"`
 	StopOdds    *Odds   `json:"-"`
+	// Reused counts the tokens of the prompt whose keys and values were there already.
+	Reused int `json:"-"`
 	// Proposed counts the tokens that were guessed and run before it was known that they come, Accepted
 	// those of them that came.
 	Proposed int `json:"-"`

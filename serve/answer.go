@@ -16,6 +16,14 @@ type usage struct {
 	Prompt     int `json:"prompt_tokens"`
 	Completion int `json:"completion_tokens"`
 	Total      int `json:"total_tokens"`
+	// Of the prompt's tokens those that were there already, and of the answer's those that were guessed and run ahead.
+	PromptDetails struct {
+		Cached int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
+	CompletionDetails struct {
+		Accepted int `json:"accepted_prediction_tokens"`
+		Rejected int `json:"rejected_prediction_tokens"`
+	} `json:"completion_tokens_details"`
 }
 
 // choice is one of the answers that a request asks for.
@@ -42,7 +50,10 @@ func usageOf(all []*choice, prompts int) *usage {
 	for i, c := range all {
 		if i%per == 0 {
 			u.Prompt += len(c.q.Prompt)
+			u.PromptDetails.Cached += c.answer.Reused
 		}
+		u.CompletionDetails.Accepted += c.answer.Accepted
+		u.CompletionDetails.Rejected += c.answer.Proposed - c.answer.Accepted
 		u.Completion += made(c.answer)
 	}
 	u.Total = u.Prompt + u.Completion
@@ -117,6 +128,7 @@ func (s *Server) run(r *http.Request, m *served, all []*choice, leave func(), te
 			}
 			c.answer = a
 			s.metrics.prompt.Add(int64(len(c.q.Prompt)))
+			s.metrics.cached.Add(int64(a.Reused))
 			s.metrics.written.Add(int64(made(a)))
 			if n := made(a); n > 1 {
 				s.metrics.token.observe(time.Since(told).Seconds() / float64(n-1))

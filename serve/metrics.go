@@ -17,9 +17,9 @@ import (
 type metrics struct {
 	running atomic.Int64
 
-	mu              sync.Mutex
-	requests        map[[3]string]int64 // endpoint, status, finish reason
-	prompt, written atomic.Int64        // tokens
+	mu                      sync.Mutex
+	requests                map[[3]string]int64 // endpoint, status, finish reason
+	prompt, cached, written atomic.Int64        // tokens
 
 	first, token, queue, whole histogram
 }
@@ -94,6 +94,7 @@ func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) *failure {
 	one("olmo_requests_running", "gauge", "answers that are being written", m.running.Load())
 	one("olmo_requests_waiting", "gauge", "requests that wait for a place", s.waiting.Load())
 	one("olmo_prompt_tokens_total", "counter", "tokens of prompts", m.prompt.Load())
+	one("olmo_cached_tokens_total", "counter", "tokens of prompts that were there already", m.cached.Load())
 	one("olmo_generated_tokens_total", "counter", "tokens that were written", m.written.Load())
 	fmt.Fprintf(w, "# HELP olmo_requests_total requests that were answered\n# TYPE olmo_requests_total counter\n")
 	m.mu.Lock()
