@@ -3,7 +3,6 @@ package convert
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -353,5 +352,5 @@ func (in *input) round(out []byte, v []float32, d tensor.DType, importance []flo
 			}
 		})
 	}
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }

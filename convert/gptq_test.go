@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -164,6 +165,34 @@ func TestProducts(t *testing.T) {
 			for i, want := range g.known[param].squares {
 				if got := in.h[i*in.cols+i]; math.Abs(float64(got-want)) > 1e-5*float64(want) {
 					t.Fatalf("%s: %s, column %d: %v on the diagonal, the sum of squares is %v", name, param, i, got, want)
+				}
+			}
+		}
+		// Rows of what no token was multiplied with are those of Convert, others are not.
+		set := tensors(t, path)
+		for tensorName, rows := range g.rows {
+			x := set[tensorName]
+			if len(x.Shape) < 2 {
+				continue
+			}
+			v, err := x.Float32s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := g.encode(tensorName, x.Shape, v, tensor.Q4_0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := x.Convert(tensor.Q4_0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cols := x.Shape[len(x.Shape)-1]
+			size := cols / 32 * 18
+			for _, r := range rows {
+				lo, hi := r.At*size, (r.At+r.Count)*size
+				if same := bytes.Equal(got[lo:hi], plain.Data[lo:hi]); same != (g.known[r.Param].tokens == 0) {
+					t.Errorf("%s: rows %d to %d of %s, of %s, are as they stand: %v", name, r.At, r.At+r.Count-1, tensorName, r.Param, same)
 				}
 			}
 		}
