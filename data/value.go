@@ -63,49 +63,49 @@ func AppendAttributes(dst []Field, line []byte) (id string, found bool, _ []Fiel
 	return id, found, dst, err
 }
 
-// ParseSpans appends the spans of a list of [start, end, score], as attributes
-// are. ok is false for anything else, negative and fractional places included;
-// DecodeValue then tells what it is.
-func ParseSpans(dst []Span, list []byte) (_ []Span, ok bool) {
+// EachSpan calls each for the spans of a list of [start, end, score], as attributes
+// are. ok is false for anything else, negative and fractional places included, as soon
+// as it is met; DecodeValue then tells what it is.
+func EachSpan(list []byte, each func(Span)) (ok bool) {
 	s := scanner{b: list}
 	if s.peek() != '[' {
-		return dst, false
+		return false
 	}
 	s.i++
 	if s.peek() == ']' {
 		s.i++
-		return dst, s.peek() == 0 && s.i == len(list)
+		return s.peek() == 0 && s.i == len(list)
 	}
 	for {
 		if s.peek() != '[' {
-			return dst, false
+			return false
 		}
 		s.i++
 		var v [3]float64
 		for k := range v {
 			var err error
 			if v[k], err = s.number(); err != nil {
-				return dst, false
+				return false
 			}
 			if c := s.peek(); k < 2 && c != ',' || k == 2 && c != ']' {
-				return dst, false
+				return false
 			}
 			s.i++
 		}
 		for _, at := range v[:2] {
 			if !(at >= 0 && at < 1<<52) || at != math.Trunc(at) {
-				return dst, false
+				return false
 			}
 		}
-		dst = append(dst, Span{int(v[0]), int(v[1]), v[2]})
+		each(Span{int(v[0]), int(v[1]), v[2]})
 		switch s.peek() {
 		case ',':
 			s.i++
 		case ']':
 			s.i++
-			return dst, s.peek() == 0 && s.i == len(list)
+			return s.peek() == 0 && s.i == len(list)
 		default:
-			return dst, false
+			return false
 		}
 	}
 }

@@ -219,7 +219,7 @@ func distinct(rows []mix.Rows) error {
 // tagged are the rows of taggers.
 type tagged struct {
 	*tagger.Stream
-	free func() // of the batch before
+	free func() // of the last batch
 }
 
 type taggedBatch struct {
@@ -234,14 +234,13 @@ func (t *tagged) Work(b *data.Batch) (any, error) {
 	return taggedBatch{lines, free}, err
 }
 
-func (t *tagged) Rows(v any) ([][]byte, error) {
-	if t.free != nil {
-		t.free()
-	}
+func (t *tagged) Rows(v any, _ func(i int, err error) error) ([][]byte, error) {
 	b := v.(taggedBatch)
 	t.free = b.free
 	return b.lines, nil
 }
+
+func (t *tagged) Free() { t.free() }
 
 // marked are the rows of a marker.
 type marked struct {
@@ -257,7 +256,9 @@ func (m *marked) Ordered() bool { return true }
 
 func (m *marked) Work(b *data.Batch) (any, error) { return m.marker.Work(b) }
 
-func (m *marked) Rows(v any) (_ [][]byte, err error) {
-	m.lines, err = m.marker.Rows(m.lines[:0], v)
+func (m *marked) Rows(v any, reject func(i int, err error) error) (_ [][]byte, err error) {
+	m.lines, err = m.marker.Rows(m.lines[:0], v, reject)
 	return [][]byte{m.lines}, err
 }
+
+func (m *marked) Free() {}

@@ -625,7 +625,6 @@ func (m *marking) late(d *data.Document) (tooLong int) {
 			part.keys = 0
 		}
 		switch size := len(m.dst) - row; {
-		case m.r.cfg.marker != nil: // no file
 		case left+size > maxRow:
 			left += len(m.dst) - list
 			m.dst = m.dst[:list]

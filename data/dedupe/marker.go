@@ -13,7 +13,7 @@ import (
 // the rows that Run would write into attributes files.
 type Marker struct {
 	work    func(b *docBatch) (any, error)
-	rows    func(dst []byte, v any) ([]byte, error)
+	rows    func(dst []byte, v any, reject func(i int, err error) error) ([]byte, error)
 	ready   chan struct{} // closed when work and rows may be called
 	over    chan error    // the end of the documents, or why there is none
 	done    chan struct{} // closed when Run has returned
@@ -69,8 +69,11 @@ func (m *Marker) wait(ctx context.Context) error {
 func (m *Marker) Work(b *data.Batch) (any, error) { return m.work(&docBatch{Batch: b}) }
 
 // Rows appends the rows for what Work returned, a line a document. It is
-// called in the order of the documents.
-func (m *Marker) Rows(dst []byte, v any) ([]byte, error) { return m.rows(dst, v) }
+// called in the order of the documents. reject is told of the i-th of them why its
+// row has no marks, where it would be too long for a file.
+func (m *Marker) Rows(dst []byte, v any, reject func(i int, err error) error) ([]byte, error) {
+	return m.rows(dst, v, reject)
+}
 
 // Close ends the pass, writes the filter as an output of its stage and finishes
 // its unit; an error says that the documents did not come to their end.

@@ -80,7 +80,9 @@ func (r *run) lookUp(ctx context.Context, answers *answers) error {
 func writeRows[T any](ctx context.Context, r *run, work func(*docBatch) (T, error), rows func(dst []byte, v T) ([]byte, error)) error {
 	if m := r.cfg.marker; m != nil {
 		m.work = func(b *docBatch) (any, error) { return work(b) }
-		m.rows = func(dst []byte, v any) ([]byte, error) { return rows(dst, v.(T)) }
+		m.rows = func(dst []byte, v any, reject func(i int, err error) error) ([]byte, error) {
+			return shortRows(r, func() ([]byte, error) { return rows(dst, v.(T)) }, reject)
+		}
 		r.cfg.Progress = &data.Progress{} // the stage that reads counts
 		return m.wait(ctx)
 	}
@@ -103,14 +105,12 @@ func writeRows[T any](ctx context.Context, r *run, work func(*docBatch) (T, erro
 		v, err := work(&db)
 		return made{v, db.good}, err
 	}, func(m made) (err error) {
-		r.tooLong = r.tooLong[:0]
-		if lines, err = rows(lines[:0], m.v); err != nil {
+		lines, err = shortRows(r, func() ([]byte, error) { return rows(lines[:0], m.v) }, func(i int, err error) error {
+			l := m.good[i]
+			return rejects.Add(&data.RecordError{File: r.marking, Line: l.Number, Offset: l.Offset, Raw: bytes.Clone(l.Bytes), Err: err})
+		})
+		if err != nil {
 			return err
-		}
-		if len(lines) > maxRow || len(r.tooLong) > 0 {
-			if lines, err = cutRows(lines, r.marking, m.good, r.tooLong, rejects); err != nil {
-				return err
-			}
 		}
 		_, err = w.Write(lines)
 		return err
@@ -164,15 +164,23 @@ var maxRow = data.MaxLine
 // rowSize is the size in bytes, newline and all, that the row of a batch would have had.
 type rowSize struct{ row, bytes int }
 
+// shortRows gives the rows of a batch, without the marks of those that are too long.
+func shortRows(r *run, rows func() ([]byte, error), reject func(i int, err error) error) ([]byte, error) {
+	r.tooLong = r.tooLong[:0]
+	lines, err := rows()
+	if err != nil || len(lines) <= maxRow && len(r.tooLong) == 0 {
+		return lines, err
+	}
+	return cutRows(lines, r.tooLong, reject)
+}
+
 // cutRows takes the marks out of rows that no stage would read. A document keeps
-// its row, because rows are matched with documents by their order, and the rejects
-// file says why it has no marks. Those of tooLong have none yet.
-func cutRows(lines []byte, file string, docs []data.Line, tooLong []rowSize, rejects *data.Rejects) ([]byte, error) {
+// its row, because rows are matched with documents by their order, and reject is told
+// why the i-th of the batch has no marks. Those of tooLong have none yet.
+func cutRows(lines []byte, tooLong []rowSize, reject func(i int, err error) error) ([]byte, error) {
 	out := make([]byte, 0, len(lines))
 	i := -1
 	for row := range bytes.Lines(lines) {
-		doc := docs[0]
-		docs = docs[1:]
 		size := len(row) - 1
 		if i++; len(tooLong) > 0 && tooLong[0].row == i {
 			size = tooLong[0].bytes - 1
@@ -186,7 +194,7 @@ func cutRows(lines []byte, file string, docs []data.Line, tooLong []rowSize, rej
 		end := row[bytes.LastIndex(row, []byte(`},"id":`)):]
 		out = append(append(out, `{"attributes":{`...), end...)
 		err := fmt.Errorf("the row of its marks would have %d bytes, more than the %d of a line: it is left without marks", size, maxRow)
-		if err := rejects.Add(&data.RecordError{File: file, Line: doc.Number, Offset: doc.Offset, Raw: bytes.Clone(doc.Bytes), Err: err}); err != nil {
+		if err := reject(i, err); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package dedupe_test
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
@@ -49,5 +50,49 @@ func testRowTooLong(t *testing.T) {
 	text, err = os.ReadFile(data.RejectsPath("c/documents/a.jsonl", "dup"))
 	if err != nil || !strings.Contains(string(text), `"line":3,"offset":28,"reason":"the row of its marks would have 1135 bytes, more than the 200 of a line`) {
 		t.Errorf("rejects %s, %v", text, err)
+	}
+}
+
+// A stage that reads the documents itself is told of such a row, and gets one without marks.
+func TestMarkerRowTooLong(t *testing.T) {
+	defer dedupe.SetMaxRow(200)()
+	defer dedupe.SetPieces(100, 3, 10)()
+	path := t.TempDir() + "/a.jsonl"
+	writeFile(t, path, `{"id":"1","text":"a\na"}
+{"id":"2","text":"`+strings.Repeat(`a\n`, 100)+`"}
+{"id":"3","text":"b\na"}
+`)
+	ctx := context.Background()
+	m, err := dedupe.NewMarker(ctx, dedupe.Config{
+		Documents: []string{path}, Dedupe: dedupe.Settings{Paragraphs: &dedupe.Paragraphs{AttributeName: "dup"}},
+		BloomFilter: dedupe.Bloom{EstimatedDocCount: 100},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := data.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var rejected []int
+	rows := ""
+	err = data.MapLines(ctx, data.NewPool(2), r, &data.Rejects{}, m.Work, func(v any) error {
+		lines, err := m.Rows(nil, v, func(i int, err error) error {
+			rejected = append(rejected, i)
+			return nil
+		})
+		rows += string(lines)
+		return err
+	})
+	if _, err = m.Close(err); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"attributes":{"dup":[[2,3,1]]},"id":"1"}
+{"attributes":{},"id":"2"}
+{"attributes":{"dup":[[2,3,1]]},"id":"3"}
+`
+	if rows != want || !slices.Equal(rejected, []int{1}) {
+		t.Errorf("rows %s, rejected %v", rows, rejected)
 	}
 }

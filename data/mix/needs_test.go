@@ -146,6 +146,14 @@ func TestTruthy(t *testing.T) {
 // more than its name.
 func TestAttributeOf(t *testing.T) {
 	for _, c := range []struct{ syntax, rule, want string }{
+		{"jq", "(.attributes.dup // [])", "dup or none"},
+		{"jq", ".attributes.dup//null", "dup or none"},
+		{"jq", "(.attributes.dup)", "dup"},
+		{"jq", `.attributes["dup"] // [] | .[1:]`, ""},
+		{"jq", ".attributes.dup // .attributes.par", ""},
+		{"jq", ".attributes.dup // [[0,1,1]]", ""},
+		{"jq", "(.attributes.dup // [])[0:2]", ""},
+		{"jq", "def f: 1; .attributes.dup", ""},
 		{"jsonpath", "$.attributes.dup", "dup"},
 		{"jsonpath", "$.attributes['a-b']", "a-b"},
 		{"jsonpath", "$.attributes.dup.x", ""},
@@ -161,7 +169,11 @@ func TestAttributeOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := attributeOf(&rule); got != c.want {
+		got, orNone := attributeOf(&rule)
+		if orNone {
+			got += " or none"
+		}
+		if got != c.want {
 			t.Errorf("attributeOf(%s) = %q, want %q", c.rule, got, c.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package mix
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -67,29 +68,42 @@ type spanRule struct {
 	replacement string
 	code        *gojq.Code // of a replacement that starts with $
 	// attribute is set when the spans are those of one attribute, as they stand
-	// in its row: they are then read without building any value.
+	// in its row: they are then read without building any value. orNone tells that
+	// a false one is none.
 	attribute string
+	orNone    bool
 }
 
 // attributeOf finds the attribute whose spans a rule names, such as "x" for
-// $.attributes.x and .attributes.x, "" for a rule of any other form.
-func attributeOf(r *rule) string {
+// $.attributes.x, .attributes.x and (.attributes.x // []), "" for a rule of any other
+// form. orNone tells that a false one stands for no spans.
+func attributeOf(r *rule) (name string, orNone bool) {
 	if r.path != nil {
 		if keys, ok := r.path.Fields(); ok && len(keys) == 2 && keys[0] == "attributes" {
-			return keys[1]
+			return keys[1], false
 		}
-		return ""
+		return "", false
 	}
-	name, ok := strings.CutPrefix(strings.TrimSpace(r.text), ".attributes.")
-	for i, c := range name {
-		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
-			return ""
+	q, err := gojq.Parse(r.text)
+	for err == nil && len(q.FuncDefs) == 0 {
+		switch {
+		case q.Term != nil && q.Term.Type == gojq.TermTypeQuery && len(q.Term.SuffixList) == 0:
+			q = q.Term.Query
+			continue
+		case q.Op == gojq.OpAlt && !orNone && (q.Right.String() == "[]" || q.Right.String() == "null"):
+			q, orNone = q.Left, true
+			continue
 		}
+		name, ok := strings.CutPrefix(q.String(), ".attributes.")
+		for i, c := range name {
+			ok = ok && (c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9')
+		}
+		if ok {
+			return name, orNone
+		}
+		break
 	}
-	if !ok {
-		return ""
-	}
-	return name
+	return "", false
 }
 
 func compile(s *Stream, compat bool) (*program, error) {
@@ -132,7 +146,7 @@ func compile(s *Stream, compat bool) (*program, error) {
 		// Only where the attributes surely come from rows: a stream without attribute
 		// files sees those that stand in the document. Dolma's bugs want the value.
 		if len(s.Attributes) > 0 && !compat {
-			if sr.attribute = attributeOf(&one); sr.attribute != "" {
+			if sr.attribute, sr.orNone = attributeOf(&one); sr.attribute != "" {
 				p.needs = needs
 			}
 		}
@@ -363,10 +377,11 @@ func (p *program) decide(doc any) (place int, keep bool, err error) {
 	return place, true, nil
 }
 
-// span is a piece of a text in code points, and what replaces it.
-type span struct{ start, end, rule int }
+// span is a piece of a text in code points, and the rule that replaces it. A text may
+// have millions.
+type span struct{ start, end, rule uint32 }
 
-// manySpans is how many of a rule are no room to keep for the next document.
+// manySpans is how many are worth being counted beforehand: what grows is there twice.
 const manySpans = 1 << 16
 
 // selectSpans collects the spans that the replacement rules name, in order of
@@ -375,63 +390,60 @@ const manySpans = 1 << 16
 func (p *program) selectSpans(j *joined, doc any) (out []span, replacements []string, err error) {
 	for i := range p.spans {
 		r := &p.spans[i]
-		spans, err := r.find(j, doc)
-		if err != nil {
-			return nil, nil, err
-		}
-		takes := func(s data.Span) bool { return s.Score >= r.min && s.Score < r.max }
-		n := 0 // a text may have millions
-		for _, s := range spans {
-			if takes(s) {
-				n++
+		first := len(out)
+		add := func(s data.Span) {
+			if s.Score >= r.min && s.Score < r.max {
+				// No text is so long that the places would not fit.
+				out = append(out, span{uint32(min(s.Start, math.MaxUint32)), uint32(min(s.End, math.MaxUint32)), uint32(i)})
 			}
 		}
-		out = slices.Grow(out, n)
-		text, have := r.replacement, r.code == nil
-		for _, s := range spans {
-			if !takes(s) {
-				continue
+		var raw []byte
+		if r.attribute != "" {
+			if raw = lastField(j.attributes, r.attribute); len(raw) > manySpans {
+				out = slices.Grow(out, bytes.Count(raw, []byte{'['}))
 			}
-			if !have {
-				res, err := run(r.code, doc)
-				if err != nil {
-					return nil, nil, fmt.Errorf("replacement %s: %w", r.replacement, err)
-				}
-				if len(res) != 1 {
-					return nil, nil, fmt.Errorf("replacement %s has %d results, want one string", r.replacement, len(res))
-				}
-				if text, have = res[0].(string); !have {
-					return nil, nil, fmt.Errorf("replacement %s gives %T, want a string", r.replacement, res[0])
-				}
+		}
+		if raw == nil || !data.EachSpan(raw, add) {
+			out = out[:first]
+			if err := r.each(raw, doc, add); err != nil {
+				return nil, nil, err
 			}
-			out = append(out, span{s.Start, s.End, i})
+		}
+		text := r.replacement
+		if r.code != nil && len(out) > first {
+			res, err := run(r.code, doc)
+			if err != nil {
+				return nil, nil, fmt.Errorf("replacement %s: %w", r.replacement, err)
+			}
+			if len(res) != 1 {
+				return nil, nil, fmt.Errorf("replacement %s has %d results, want one string", r.replacement, len(res))
+			}
+			ok := false
+			if text, ok = res[0].(string); !ok {
+				return nil, nil, fmt.Errorf("replacement %s gives %T, want a string", r.replacement, res[0])
+			}
 		}
 		replacements = append(replacements, text)
-		if cap(j.spans) > manySpans {
-			j.spans = nil
-		}
 	}
 	slices.SortStableFunc(out, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	return out, replacements, nil
 }
 
-// find lists the spans that a rule names. The list is valid until the next
-// call for this document's row.
-func (r *spanRule) find(j *joined, doc any) ([]data.Span, error) {
+// each calls add for the spans that a rule names, by way of values; raw is the
+// attribute of a rule that names one.
+func (r *spanRule) each(raw []byte, doc any, add func(data.Span)) error {
 	var found []any
 	switch {
 	case r.attribute != "":
-		raw := lastField(j.attributes, r.attribute)
 		if raw == nil {
-			return nil, nil
-		}
-		var ok bool
-		if j.spans, ok = data.ParseSpans(j.spans[:0], raw); ok {
-			return j.spans, nil
+			return nil
 		}
 		v, err := data.DecodeValue(raw)
 		if err != nil {
-			return nil, fmt.Errorf("attribute %s: %w", r.attribute, err)
+			return fmt.Errorf("attribute %s: %w", r.attribute, err)
+		}
+		if v == false && r.orNone {
+			return nil
 		}
 		found = []any{v}
 	case r.path != nil:
@@ -439,40 +451,38 @@ func (r *spanRule) find(j *joined, doc any) ([]data.Span, error) {
 	default:
 		var err error
 		if found, err = run(r.rule.code, doc); err != nil {
-			return nil, fmt.Errorf("span %s: %w", r.text, err)
+			return fmt.Errorf("span %s: %w", r.text, err)
 		}
 	}
 	// One result stands for itself, several make a list.
 	var list any = found
 	switch len(found) {
 	case 0:
-		return nil, nil
+		return nil
 	case 1:
 		list = found[0]
 	}
 	if list == nil {
-		return nil, nil
+		return nil
 	}
 	spans, ok := list.([]any)
 	if !ok {
-		return nil, fmt.Errorf("span %s gives %T, want a list of spans or null", r.text, list)
+		return fmt.Errorf("span %s gives %T, want a list of spans or null", r.text, list)
 	}
-	out := j.spans[:0]
 	for _, s := range spans {
 		v, ok := s.([]any)
 		if !ok || len(v) < 3 {
-			return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
+			return fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
 		}
 		start, ok1 := offset(v[0])
 		end, ok2 := offset(v[1])
 		score, ok3 := float(v[2])
 		if !ok1 || !ok2 || !ok3 {
-			return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
+			return fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
 		}
-		out = append(out, data.Span{Start: start, End: end, Score: score})
+		add(data.Span{Start: start, End: end, Score: score})
 	}
-	j.spans = out
-	return out, nil
+	return nil
 }
 
 // lastField is the value of the last field with a key, nil when there is none.
@@ -527,18 +537,19 @@ func replace(text string, spans []span, replacements []string, replaced func(rul
 	}
 	done := 0 // bytes of the text that are in out
 	for _, s := range spans {
-		if s.start < chars || s.end <= s.start {
+		from, to := int(s.start), int(s.end)
+		if from < chars || to <= from {
 			continue
 		}
-		if !seek(s.start) || bytes == len(text) {
+		if !seek(from) || bytes == len(text) {
 			break
 		}
 		start := bytes
-		seek(s.end)
+		seek(to)
 		out.WriteString(text[done:start])
 		out.WriteString(strings.ReplaceAll(replacements[s.rule], "{}", text[start:bytes]))
 		done = bytes
-		replaced(s.rule, text[start:bytes])
+		replaced(int(s.rule), text[start:bytes])
 	}
 	out.WriteString(text[done:])
 	return out.String()
@@ -563,19 +574,19 @@ func replaceAsDolma(text string, spans []span, replacements []string, replaced f
 	for at, c := range text {
 		if index < len(spans) {
 			s := spans[index]
-			inside := i >= s.start && i < s.end
-			if i == s.start {
+			inside := i >= int(s.start) && i < int(s.end)
+			if i == int(s.start) {
 				start = at
 			}
 			if !inside {
-				if i == s.end {
+				if i == int(s.end) {
 					out.WriteString(strings.ReplaceAll(replacements[s.rule], "{}", text[start:at]))
-					replaced(s.rule, text[start:at])
-					for index < len(spans) && spans[index].start < i {
+					replaced(int(s.rule), text[start:at])
+					for index < len(spans) && int(spans[index].start) < i {
 						index++
 					}
 				}
-				if index < len(spans) && spans[index].start == i {
+				if index < len(spans) && int(spans[index].start) == i {
 					start = at
 				} else {
 					out.WriteRune(c)
@@ -589,7 +600,7 @@ func replaceAsDolma(text string, spans []span, replacements []string, replaced f
 	if index < len(spans) {
 		s := spans[index]
 		out.WriteString(strings.ReplaceAll(replacements[s.rule], "{}", text[start:]))
-		replaced(s.rule, text[start:])
+		replaced(int(s.rule), text[start:])
 	}
 	return out.String()
 }
@@ -599,7 +610,7 @@ func replaceAsDolma(text string, spans []span, replacements []string, replaced f
 func (p *program) replaceSpans(text string, spans []span, replacements []string, replaced func(rule int, old string)) string {
 	if p.compat {
 		n := utf8.RuneCountInString(text)
-		if slices.ContainsFunc(spans, func(s span) bool { return s.end <= s.start || s.end > n }) {
+		if slices.ContainsFunc(spans, func(s span) bool { return s.end <= s.start || int(s.end) > n }) {
 			return replaceAsDolma(text, spans, replacements, replaced)
 		}
 	}

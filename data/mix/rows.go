@@ -22,8 +22,10 @@ type Rows interface {
 	Work(b *data.Batch) (any, error)
 	// Rows makes the rows for what Work returned: for each of Names a line a
 	// document. It is called in the order of the documents; the lines count
-	// until the next call.
-	Rows(v any) ([][]byte, error)
+	// until Free. reject is told of the i-th document what its rows lack.
+	Rows(v any, reject func(i int, err error) error) ([][]byte, error)
+	// Free takes the memory of the last lines back.
+	Free()
 }
 
 // rowReader reads the attribute rows that belong to a documents file.
@@ -85,9 +87,9 @@ func prepare(rows []Rows, b *data.Batch, docs []parsed) ([]any, error) {
 }
 
 // take gives the rows of a batch to the readers of their names.
-func (in *input) take(made []any) error {
+func (in *input) take(made []any, docs []parsed) error {
 	for i, r := range in.cfg.Rows {
-		lines, err := r.Rows(made[i])
+		lines, err := r.Rows(made[i], func(i int, err error) error { return in.reject(docs[i].line, err) })
 		if err != nil {
 			return err
 		}
@@ -100,6 +102,21 @@ func (in *input) take(made []any) error {
 		}
 	}
 	return nil
+}
+
+// free gives up the rows of a batch: those of one long document may be ten times as
+// long as others, and the next one's are made before they are taken.
+func (in *input) free() {
+	for _, reader := range in.readers {
+		if m, ok := reader.rowReader.(*madeRows); ok {
+			m.rest = nil
+		}
+	}
+	in.row.parsed = nil
+	clear(in.row.attributes[:cap(in.row.attributes)])
+	for _, r := range in.cfg.Rows {
+		r.Free()
+	}
 }
 
 func (r *mixing) open(path string) (*data.Reader, error) { return r.stage.Open(path, r.stage.Progress) }
@@ -121,9 +138,10 @@ func (r *mixing) pass(ctx context.Context, sh *shard) error {
 		return prepare(rows, b, docs)
 	}, func(made []any) error {
 		for i, r := range rows {
-			if _, err := r.Rows(made[i]); err != nil {
+			if _, err := r.Rows(made[i], func(int, error) error { return nil }); err != nil {
 				return err
 			}
+			r.Free()
 		}
 		return nil
 	}, func(int) error {

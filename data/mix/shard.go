@@ -21,6 +21,9 @@ type mixer struct {
 	program *program
 	report  shardReport
 	out     [][]byte // of the documents, and of their copies
+	// count tells that a line is too long, so that its values are only counted.
+	count   bool
+	counted int
 }
 
 // shardReport is what the record says of a shard.
@@ -73,12 +76,13 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 		for i := range m.out {
 			m.out[i] = m.out[i][:0]
 		}
-		if err := in.take(p.made); err != nil {
+		if err := in.take(p.made, p.docs); err != nil {
 			return err
 		}
 		if err := in.mix(p.docs); err != nil {
 			return err
 		}
+		in.free()
 		for i, w := range writers {
 			if _, err := w.Write(m.out[i]); err != nil {
 				return err
@@ -149,7 +153,7 @@ func (in *input) mix(docs []parsed) error {
 			if in.cfg.Compat {
 				return fmt.Errorf("line %d: %w", l.Number, err)
 			}
-			if err := in.rejects.Add(&data.RecordError{File: in.path, Line: l.Number, Offset: l.Offset, Raw: bytes.Clone(l.Bytes), Err: err}); err != nil {
+			if err := in.reject(l, err); err != nil {
 				return err
 			}
 		}
@@ -157,6 +161,10 @@ func (in *input) mix(docs []parsed) error {
 	in.report.Documents += int64(len(docs))
 	in.stage.Progress.Documents.Add(int64(len(docs)))
 	return nil
+}
+
+func (in *input) reject(l data.Line, err error) error {
+	return in.rejects.Add(&data.RecordError{File: in.path, Line: l.Number, Offset: l.Offset, Raw: bytes.Clone(l.Bytes), Err: err})
 }
 
 func (in *input) end() error {
@@ -194,7 +202,6 @@ type joined struct {
 	*parsed
 	attributes []data.Field // of all rows; where a name comes twice the later one counts
 	merged     bool         // attributes takes the place of the document's own
-	spans      []data.Span  // room for those of a rule
 }
 
 // join reads the next row of each attribute file for document d.
@@ -304,9 +311,18 @@ func (m *mixer) mix(j *joined, file string) error {
 		}
 	}
 	from := len(m.out[0])
-	m.out[0] = m.append(m.out[0], j, file, text, changed)
+	size := len(text)
+	for _, f := range j.attributes {
+		size += len(f.Value)
+	}
+	m.count, m.counted = size > data.MaxLine && !m.cfg.Compat, 0
+	m.out[0] = m.append(slices.Grow(m.out[0], min(size, data.MaxLine)), j, file, text, changed)
+	if m.count && data.CheckLine(len(m.out[0])-from+m.counted) == nil { // without some of them it fits
+		m.count, m.counted = false, 0
+		m.out[0] = m.append(m.out[0][:from], j, file, text, changed)
+	}
 	line := m.out[0][from:]
-	if err := data.CheckLine(len(line)); err != nil && !m.cfg.Compat {
+	if err := data.CheckLine(len(line) + m.counted); err != nil && !m.cfg.Compat {
 		m.out[0] = m.out[0][:from]
 		return fmt.Errorf("with its attributes and replacements, %w", err)
 	}
@@ -425,6 +441,10 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 
 // value writes a value as it stands, or as Dolma does.
 func (m *mixer) value(dst []byte, f data.Field) []byte {
+	if m.count {
+		m.counted += len(f.Value)
+		return dst
+	}
 	if m.cfg.Compat && !f.Plain {
 		if out, err := data.AppendSerde(dst, f.Value); err == nil {
 			return out

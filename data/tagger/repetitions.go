@@ -305,9 +305,13 @@ func (r *repetitions) tryPieces(p, size int) int {
 		if r.ids[last] < 0 {
 			return false
 		}
-		_, ok := more(3, p+n, n, space, func(q int) bool {
+		is := func(q int) bool {
 			return q+n <= len(x) && r.ids[q] == r.ids[p] && r.ids[q+n-size] == r.ids[last]
-		})
+		}
+		if !is(p+n) && !(p+n < len(x) && isSpace(x[p+n]) && is(p+n+1)) {
+			return false // most end here
+		}
+		_, ok := more(3, p+n, n, space, is)
 		return ok
 	}
 	for q := r.next[p]; q >= 0; q = r.next[q] {
