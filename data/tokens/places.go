@@ -294,17 +294,22 @@ func createWriter(stage *data.Stage, unit *data.Unit, path string, dtype DType) 
 	return w, nil
 }
 
-// write adds a document whose ids are stored in b as dtype says; sum is the hash of b.
-func (w *writer) write(b []byte, sum proof.Hash, id, src string, loc int64) error {
-	n := int64(len(b) / w.dtype.Size())
-	p := Place{w.n, w.n + n, id, src, loc}
-	w.n = p.End
-	if _, err := w.tokens.Write(b); err != nil {
+// write adds a document.
+func (w *writer) write(it *item) error {
+	size, err := int64(len(it.ids)), error(nil)
+	if it.aside != nil {
+		size, err = it.aside.WriteTo(w.tokens)
+	} else {
+		_, err = w.tokens.Write(it.ids)
+	}
+	if err != nil {
 		return err
 	}
-	w.sums = append(w.sums, sum)
+	p := Place{w.n, w.n + size/int64(w.dtype.Size()), it.id, it.src, it.loc}
+	w.n = p.End
+	w.sums = append(w.sums, it.sum)
 	w.row = p.AppendCSV(w.row[:0])
-	_, err := w.places.Write(w.row)
+	_, err = w.places.Write(w.row)
 	return err
 }
 

@@ -358,7 +358,8 @@ type item struct {
 	loc     int64
 	text    string
 	ids     []byte     // in the files' own type
-	sum     proof.Hash // of ids
+	aside   *aside     // in place of ids, of a long document
+	sum     proof.Hash // of the ids
 	bytes   int
 	err     error // the encoder gave an id that the type cannot hold
 }
@@ -394,7 +395,7 @@ func (e *encoder) run(ctx context.Context) (err error) {
 			select {
 			case batches <- b:
 			case <-ctx.Done():
-				b.wait()
+				b.drop()
 				return
 			}
 		}
@@ -403,17 +404,19 @@ func (e *encoder) run(ctx context.Context) (err error) {
 	defer func() {
 		cancel()
 		for b := range batches {
-			b.wait()
+			b.drop()
 		}
 	}()
 	for b := range batches {
 		b.wait()
 		if err := ctx.Err(); err != nil {
+			b.drop()
 			return err
 		}
 		e.report.Empty += b.empty
 		e.report.Rejected += b.rejected
 		if err := e.write(b.items); err != nil {
+			b.drop()
 			return err
 		}
 	}
@@ -512,6 +515,9 @@ func (e *encoder) write(items []*item) error {
 	for len(items) > 0 {
 		it := items[0]
 		n := len(it.ids) / e.cfg.DType.Size()
+		if it.aside != nil {
+			n = int(it.aside.size) / e.cfg.DType.Size()
+		}
 		if it.err != nil {
 			return it.err
 		}
@@ -532,9 +538,10 @@ func (e *encoder) write(items []*item) error {
 				return err
 			}
 		}
-		if err := e.w.write(it.ids, it.sum, it.id, it.src, it.loc); err != nil {
+		if err := e.w.write(it); err != nil {
 			return err
 		}
+		it.drop()
 		e.report.Documents++
 		e.report.Tokens += int64(n)
 		e.report.Bytes += int64(it.bytes)
@@ -629,18 +636,44 @@ func (b *batch) flush() {
 			ids, it.err = b.cfg.encode(ids[:0], it.text)
 			it.bytes, it.text = len(it.text), ""
 			if it.err == nil {
-				it.ids, it.err = AppendIDs(make([]byte, 0, len(ids)*b.cfg.DType.Size()), ids, b.cfg.DType)
+				it.err = it.store(ids, b.cfg.DType)
 			}
 			if it.err != nil {
 				it.err = fmt.Errorf("%s:%d: %w", it.src, it.loc, it.err)
 			}
-			it.sum = proof.Sum(it.ids)
 		}
 		b.progress.Documents.Add(int64(len(lot)))
 	})
 }
 
 func (b *batch) wait() { b.wg.Wait() }
+
+// drop gives up what was not written.
+func (b *batch) drop() {
+	b.wait()
+	for _, it := range b.items {
+		it.drop()
+	}
+}
+
+// store keeps the ids of a document until it is written.
+func (it *item) store(ids []int32, dtype DType) (err error) {
+	size := len(ids) * dtype.Size()
+	if size >= asideBytes {
+		it.aside, it.sum, err = layAside(ids, dtype)
+		return err
+	}
+	it.ids, err = AppendIDs(make([]byte, 0, size), ids, dtype)
+	it.sum = proof.Sum(it.ids)
+	return err
+}
+
+func (it *item) drop() {
+	if it != nil && it.aside != nil { // an item that was written is nil
+		it.aside.close()
+		it.aside = nil
+	}
+}
 
 // AppendIDs stores ids in the type of a token file.
 func AppendIDs(dst []byte, ids []int32, dtype DType) ([]byte, error) {

@@ -1,6 +1,7 @@
 package tokens_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/binary"
@@ -186,8 +187,8 @@ func readAll(t testing.TB, files []string) string {
 	return out.String()
 }
 
-// The files are the same for any number of workers; another seed gives
-// another order of the same documents.
+// The files are the same for any number of workers, and whether ids are laid aside or
+// not, of which nothing is left; another seed gives another order of the same documents.
 func TestRunDeterministic(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for f := range 5 {
@@ -214,6 +215,21 @@ func TestRunDeterministic(t *testing.T) {
 	one, docs := run("one", 1, 1, false)
 	if four, _ := run("four", 1, 4, false); four != one {
 		t.Error("four workers write other files than one")
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	undo := tokens.SetAside(20)
+	aside, _ := run("aside", 1, 4, false)
+	undo()
+	if aside != one {
+		t.Error("other files where ids are laid aside")
+	}
+	leaves, err := os.ReadFile(tokens.LeavesPath("one/part-0-00000.npy"))
+	if again, err2 := os.ReadFile(tokens.LeavesPath("aside/part-0-00000.npy")); err != nil || err2 != nil || !bytes.Equal(leaves, again) {
+		t.Errorf("other leaves where ids are laid aside: %v, %v", err, err2)
+	}
+	if left, _ := os.ReadDir(tmp); len(left) > 0 {
+		t.Errorf("%d files are left in TMPDIR", len(left))
 	}
 	two, docs2 := run("two", 2, 2, false)
 	if two == one {
