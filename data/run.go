@@ -98,7 +98,8 @@ func (b *Batch) Reject(line Line, err error) {
 	if b.whole != nil {
 		b = b.whole
 	}
-	b.bad = append(b.bad, b.file.BadLine(line, err))
+	// The line stays until the rejects are written.
+	b.bad = append(b.bad, &RecordError{File: b.file.path, Line: line.Number, Offset: line.Offset, Raw: line.Bytes, Err: err})
 }
 
 // Only makes a batch of some of the lines; what it rejects b does.

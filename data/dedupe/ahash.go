@@ -2,6 +2,7 @@ package dedupe
 
 import (
 	"math/bits"
+	"slices"
 )
 
 // ahash is a seeded hasher of the Rust crate ahash 0.8.11 (its fallback
@@ -61,6 +62,9 @@ func (k *hashKey) add(s string) {
 	b := block{length: uint64(n), last: true}
 	switch {
 	case n > 16:
+		if n > longText {
+			k.blocks = slices.Grow(k.blocks, n/16+1)
+		}
 		b.x, b.y, b.last = le64(s[n-16:]), le64(s[n-8:]), false
 		k.blocks = append(k.blocks, b)
 		for ; len(s) > 16; s = s[16:] {

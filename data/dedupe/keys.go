@@ -612,6 +612,9 @@ func closeRow(dst []byte, id string) []byte {
 	return append(dst, '}', '\n')
 }
 
+// spareRow is more than a piece of a text adds to its row.
+const spareRow = 1 << 20
+
 // late appends the row of a document that is cut late. A row that would be too long for
 // a file is never made: its size, with the newline, is returned, and it has no attribute.
 func (m *marking) late(d *data.Document) (tooLong int) {
@@ -628,8 +631,11 @@ func (m *marking) late(d *data.Document) (tooLong int) {
 		case left+size > maxRow:
 			left += len(m.dst) - list
 			m.dst = m.dst[:list]
-		case size > maxRow/8 && cap(m.dst) < row+maxRow+maxRow/8:
-			m.dst = slices.Grow(m.dst, maxRow+maxRow/8-size)
+		case size > maxRow/8 && cap(m.dst)-len(m.dst) < spareRow && len(b.units) > 0:
+			// As long as the rest of the text makes it, since what grows is there twice.
+			at := max(1, int(b.units[len(b.units)-1].end))
+			rest := float64(size) * float64(len(d.Text)-at) / float64(at)
+			m.dst = slices.Grow(m.dst, min(int(1.1*rest)+2*spareRow, maxRow+maxRow/8-size))
 		}
 	})
 	m.close(&out, start)

@@ -107,7 +107,7 @@ func writeRows[T any](ctx context.Context, r *run, work func(*docBatch) (T, erro
 	}, func(m made) (err error) {
 		lines, err = shortRows(r, func() ([]byte, error) { return rows(lines[:0], m.v) }, func(i int, err error) error {
 			l := m.good[i]
-			return rejects.Add(&data.RecordError{File: r.marking, Line: l.Number, Offset: l.Offset, Raw: bytes.Clone(l.Bytes), Err: err})
+			return rejects.Add(&data.RecordError{File: r.marking, Line: l.Number, Offset: l.Offset, Raw: l.Bytes, Err: err})
 		})
 		if err != nil {
 			return err

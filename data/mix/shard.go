@@ -164,7 +164,7 @@ func (in *input) mix(docs []parsed) error {
 }
 
 func (in *input) reject(l data.Line, err error) error {
-	return in.rejects.Add(&data.RecordError{File: in.path, Line: l.Number, Offset: l.Offset, Raw: bytes.Clone(l.Bytes), Err: err})
+	return in.rejects.Add(&data.RecordError{File: in.path, Line: l.Number, Offset: l.Offset, Raw: l.Bytes, Err: err})
 }
 
 func (in *input) end() error {

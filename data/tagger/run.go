@@ -331,6 +331,17 @@ type rows struct {
 
 var rowsPool = sync.Pool{New: func() any { return new(rows) }}
 
+// free lets the buffers be used again, but for those of a long document: the next one
+// might be made while they wait.
+func (r *rows) free() {
+	for i := range r.out {
+		if cap(r.out[i]) > longRow {
+			r.out[i] = nil
+		}
+	}
+	rowsPool.Put(r)
+}
+
 // fileReport is what the record says of a documents file.
 type fileReport struct {
 	Documents int64 `json:"documents"`
@@ -383,7 +394,7 @@ func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) error {
 		}
 		report.Documents += res.docs
 		p.Documents.Add(res.docs)
-		rowsPool.Put(res)
+		res.free()
 		return nil
 	})
 	if err != nil {
@@ -441,8 +452,12 @@ func (r *run) commit() error {
 	return errors.New(empty)
 }
 
-// longText is the size in bytes of a text that a worker is not kept after.
-const longText = 2 << 20
+// longText is the size in bytes of a text that a worker is not kept after, longRow that
+// of the rows of a batch.
+const (
+	longText = 2 << 20
+	longRow  = 8 << 20
+)
 
 func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 	w, _ := r.workers.Get().(*worker)

@@ -47,7 +47,7 @@ func (s *Stream) Tag(b *data.Batch) (lines [][]byte, free func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return rows.out[:len(s.r.outputs)], func() { rowsPool.Put(rows) }, nil
+	return rows.out[:len(s.r.outputs)], rows.free, nil
 }
 
 // Spans counts, for each attribute, the spans so far; it is called when all

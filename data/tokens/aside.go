@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 
 	"olmo/proof"
+	whole "olmo/store"
 )
 
 // asideBytes is how many bytes of ids a document has that are laid aside in a file: a
@@ -16,21 +16,17 @@ var asideBytes = 8 << 20
 // aside is a file for the ids of one document, in the files' own type, until they are
 // written to their place.
 type aside struct {
-	f    *os.File
-	name string // where the system did not let it go while it is open
+	f    *whole.Scratch
 	size int64
 }
 
 // layAside stores ids, and gives the hash of their bytes.
 func layAside(ids []int32, dtype DType) (a *aside, sum proof.Hash, err error) {
-	f, err := os.CreateTemp("", "olmo-tokens-*")
+	f, err := whole.NewScratch()
 	if err != nil {
-		return nil, sum, fmt.Errorf("a file for the tokens of a long document: %w", err)
+		return nil, sum, fmt.Errorf("laying the tokens of a long document aside: %w", err)
 	}
 	a = &aside{f: f}
-	if os.Remove(f.Name()) != nil {
-		a.name = f.Name()
-	}
 	h := sha256.New()
 	var b []byte
 	for len(ids) > 0 {
@@ -40,7 +36,7 @@ func layAside(ids []int32, dtype DType) (a *aside, sum proof.Hash, err error) {
 			_, err = f.Write(b)
 		}
 		if err != nil {
-			a.close()
+			f.Close()
 			return nil, sum, err
 		}
 		ids, a.size = ids[n:], a.size+int64(len(b))
@@ -50,17 +46,9 @@ func layAside(ids []int32, dtype DType) (a *aside, sum proof.Hash, err error) {
 
 // WriteTo writes the bytes.
 func (a *aside) WriteTo(w io.Writer) (int64, error) {
-	n, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(a.f, 0, a.size), make([]byte, 1<<18))
+	n, err := io.Copy(w, io.NewSectionReader(a.f, 0, a.size))
 	if err == nil && n < a.size {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
-}
-
-// close gives the file up.
-func (a *aside) close() {
-	a.f.Close()
-	if a.name != "" {
-		os.Remove(a.name)
-	}
 }

@@ -670,7 +670,7 @@ func (it *item) store(ids []int32, dtype DType) (err error) {
 
 func (it *item) drop() {
 	if it != nil && it.aside != nil { // an item that was written is nil
-		it.aside.close()
+		it.aside.f.Close()
 		it.aside = nil
 	}
 }

@@ -45,7 +45,8 @@ func (m *memoryBound) adjust() {
 	}
 	metrics.Read(m.live)
 	live := m.live[0].Value.Uint64()
-	limit := max(leastMemory, int64(min(live, math.MaxInt64/2))*9/8+leastMemory/4)
+	held := int64(min(live, math.MaxInt64/2))
+	limit := max(leastMemory, held+max(held/8, leastMemory/4))
 	if d := limit - m.limit; d > m.limit/10 || -d > m.limit/10 {
 		m.limit = limit
 		debug.SetMemoryLimit(limit)
