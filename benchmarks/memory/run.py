@@ -203,8 +203,8 @@ class Bench:
             return lambda docs, out: ["data", "dedupe", "--documents", docs, *flags] + (
                 ["--bloom_filter.file", out / "bloom.bin"] if any("bloom" in f for f in flags) else [])
 
-        def tokens(path):  # of one document: a batch keeps the ids of 32 MiB of text
-            return lambda docs, out: ["data", "tokens", "--documents", self.one_line(docs, out), "--destination", out / "tokens", "--dtype", "uint32",
+        def tokens(path):
+            return lambda docs, out: ["data", "tokens", "--documents", docs, "--destination", out / "tokens", "--dtype", "uint32",
                                       "--tokenizer.name_or_path", path, "--tokenizer.eos_token_id", "0"]
 
         all_ = {f"tag {name}": tag(name) for name in TAGGERS}
@@ -256,12 +256,6 @@ class Bench:
     def from_parquet(self, docs, out):
         self.run(["data", "convert", "--documents", docs, "--destination", out / "parquet", "--output", "parquet"])
         return ["data", "convert", "--documents", out / "parquet", "--destination", out / "out"]
-
-    @staticmethod
-    def one_line(docs, out):
-        with open(docs, "rb") as f:
-            (out / "a.jsonl").write_bytes(f.readline())
-        return out / "a.jsonl"
 
     @staticmethod
     def first(docs):
