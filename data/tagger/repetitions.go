@@ -288,6 +288,9 @@ func (r *repetitions) link() {
 // tryPieces returns the length, size or more but less than twice it, of the
 // shortest piece at p that is repeated three times; 0 if there is none.
 func (r *repetitions) tryPieces(p, size int) int {
+	if r.next[p] < 0 {
+		return 0
+	}
 	x := r.runes
 	space := func(q int) int {
 		if q < len(x) && isSpace(x[q]) {
