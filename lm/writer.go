@@ -69,7 +69,9 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 		}
 		answer, problem := w.model.submit(ctx, e, requests[i])
 		if problem != nil {
-			err = fmt.Errorf("request %d: %w", i, problem)
+			if err = problem; len(requests) > 1 {
+				err = fmt.Errorf("text %d of %d: %w", i+1, len(requests), problem)
+			}
 			cancel()
 			break
 		}

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,6 +48,9 @@ func (o *formFlags) check(c *cobra.Command) error {
 			return usageErrorf("--%s ends an answer elsewhere than its --%s does\nhint: leave out one of them", other, name)
 		}
 	}
+	if slices.Contains(o.choice, "") {
+		return usageErrorf("--choice has an empty text\nhint: texts stand between single commas")
+	}
 	if c.Flags().Changed("beams") {
 		return usageErrorf("--%s does not go with --beams", name)
 	}
@@ -78,6 +83,7 @@ func (o *formFlags) read(c *cobra.Command) (*constrain.Grammar, error) {
 		if err != nil {
 			return nil, err
 		}
+		data = bytes.TrimPrefix(data, []byte("\ufeff")) // that some editors write
 		o.source = string(data)
 		g, err := read(data)
 		if err != nil {

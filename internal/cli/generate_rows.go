@@ -67,7 +67,11 @@ func (r *rowFlags) run(c *cobra.Command, m *lm.Model, o rows.Options) (err error
 		return err
 	}
 	if s.Rejected > 0 {
-		warnings(c)(fmt.Sprintf("%d rows could not be answered, and are in %s; the first: %v", s.Rejected, s.Rejects, s.First))
+		count := "1 row could not be answered, and is"
+		if s.Rejected > 1 {
+			count = fmt.Sprintf("%d rows could not be answered, and are", s.Rejected)
+		}
+		warnings(c)(fmt.Sprintf("%s in %s; the first: %v", count, s.Rejects, s.First))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,10 +94,15 @@ func (s *samplingFlags) check(c *cobra.Command) error {
 			return usageErrorf("--%s has no effect at temperature 0, which takes the most probable token\nhint: --temperature 1", flag)
 		}
 	}
-	if s.samplers != "" {
-		s.Order = strings.FieldsFunc(s.samplers, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
-	} else if c.Flags().Changed("samplers") {
+	s.Order = strings.FieldsFunc(s.samplers, func(r rune) bool { return r == ';' || r == ',' || r == ' ' })
+	if len(s.Order) == 0 && c.Flags().Changed("samplers") {
 		return usageErrorf("--samplers is empty\nhint: such as \"penalties;temperature;top_k;top_p\"")
+	}
+	switch {
+	case slices.Contains(s.badWords, ""):
+		return usageErrorf("--bad-word is empty")
+	case slices.Contains(s.breakers, ""):
+		return usageErrorf("--dry-sequence-breaker is empty")
 	}
 	for _, list := range []struct {
 		flag, ids string
