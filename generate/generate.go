@@ -28,8 +28,9 @@ type Engine struct {
 	dev     device.Device
 	o       Options
 	program device.Program
-	built   int    // positions that the program was made for
-	cache   string // the beginning of the names of its pages on the device
+	adapted device.Program // the same with the adapters
+	built   int            // positions that the program was made for
+	cache   string         // the beginning of the names of its pages on the device
 
 	mu      sync.Mutex  // of what follows
 	arrived []*sequence // since the last step
@@ -134,14 +135,29 @@ func (e *Engine) Close() { e.dev.Drop(e.cache + ".") }
 
 // build compiles the model for sequences of so many positions.
 func (e *Engine) build(positions int) error {
-	g := graph.New()
-	e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions, Adapters: e.o.Adapters})
-	p, err := e.dev.Compile(g, device.Options{Rows: e.o.Rows, Selected: min(stepLogits, e.o.Rows), Precision: e.o.Precision, Pages: e.o.KV, Frozen: true})
-	if err != nil {
-		return fmt.Errorf("preparing the model for generation: %w", err)
+	compile := func(adapters []*model.Adapters) (device.Program, error) {
+		g := graph.New()
+		e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions, Adapters: adapters})
+		p, err := e.dev.Compile(g, device.Options{Rows: e.o.Rows, Selected: min(stepLogits, e.o.Rows), Precision: e.o.Precision, Pages: e.o.KV, Frozen: true})
+		if err != nil {
+			err = fmt.Errorf("preparing the model for generation: %w", err)
+		}
+		return p, err
 	}
-	e.program, e.built = p, positions
-	return nil
+	var err error
+	if e.program, err = compile(nil); err == nil && len(e.o.Adapters) > 0 {
+		e.adapted, err = compile(e.o.Adapters)
+	}
+	e.built = positions
+	return err
+}
+
+// programOf is the one that a step runs in: without adapters where it has none.
+func (e *Engine) programOf(p *plan) device.Program {
+	if slices.ContainsFunc(p.batch.Segments, func(s graph.Segment) bool { return s.Adapter > 0 }) {
+		return e.adapted
+	}
+	return e.program
 }
 
 // count says how many pages the memory is for.
@@ -326,9 +342,11 @@ func (e *Engine) step() {
 		e.heldAt = now
 	}
 	p, err := e.plan()
+	var program device.Program
 	if err == nil {
 		began := time.Now()
-		if err = e.program.Run(&p.batch); err == nil && p.onlyAnswers {
+		program = e.programOf(p)
+		if err = program.Run(&p.batch); err == nil && p.onlyAnswers {
 			e.pace.add(len(p.batch.IDs), time.Since(began).Seconds())
 		}
 	}
@@ -346,7 +364,7 @@ func (e *Engine) step() {
 		return
 	}
 	e.copies = e.copies[:0]
-	p.read(e.program.Output("logits"))
+	p.read(program.Output("logits"))
 	e.filled(p)
 	var over *sequence // that has ended in this step
 	for _, r := range p.rows {
