@@ -17,7 +17,7 @@ import (
 type Peak struct {
 	FMA   float64 // GFLOP/s of float32 multiply-adds that wait for nothing
 	Pairs float64 // GFLOP/s of the dot product instruction of bf16 pairs; 0 without one
-	Bytes float64 // GOP/s of the dot product instruction of bytes, or else of the kernel of levels of 4 bits in use
+	Bytes float64 // GOP/s of the dot product instruction of bytes, or else of the kernel of levels of 4 bits; 0 in plain Go
 	Read  float64 // GB/s of reading memory
 }
 
@@ -26,7 +26,7 @@ func (p Peak) Of(precision numeric.Precision) float64 {
 	if precision == numeric.AMPBF16 {
 		return max(p.FMA, p.Pairs)
 	}
-	if precision == numeric.Int8 {
+	if precision == numeric.Int8 && p.Bytes > 0 {
 		return p.Bytes
 	}
 	return p.FMA
@@ -42,9 +42,12 @@ type peakLoop struct {
 func MeasurePeak() Peak {
 	_ = choose()
 	fma, dot, bytes := peakLoops()
-	p := Peak{FMA: fma.measure(), Bytes: bytes.measure()}
+	p := Peak{FMA: fma.measure()}
 	if dot.run != nil {
 		p.Pairs = dot.measure()
+	}
+	if bytes.run != nil {
+		p.Bytes = bytes.measure()
 	}
 	p.Read = readSpeed()
 	return p
@@ -134,8 +137,12 @@ func tileLoop() peakLoop {
 	}
 }
 
-// int8Loop is, likewise, the peak by the kernel of levels of 4 bits, which is the fastest under int8.
+// int8Loop is, likewise, the peak by the kernel of levels of 4 bits, which is the fastest under int8. Plain Go would
+// take minutes.
 func int8Loop() peakLoop {
+	if isa == generic {
+		return peakLoop{}
+	}
 	const blocks = numeric.Cut / numeric.Block
 	f, nr := forms[tensor.Q4_0], isa.nr
 	return peakLoop{

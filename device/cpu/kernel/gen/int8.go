@@ -35,7 +35,7 @@ type int8Tile struct {
 	rows   int
 }
 
-// maxRows is int8Rows, or int8HalfRows.
+// maxRows is int8Rows, or int8HalvesRows.
 func (t *int8Tile) maxRows() int {
 	if t.halves {
 		return 4
@@ -90,8 +90,8 @@ func (t *int8Tile) onStack(kind, r, h int) string {
 	return fmt.Sprintf("%d(R13)", 4*t.width*(2*t.maxRows()*kind+2*r+h))
 }
 
-// frame is the size of the stack: sums, and what is left out before the first so that it is aligned, without which
-// they would take half of the time.
+// frame is the size of the stack: sums, and what is left out before the first so that it is aligned. Sums that are
+// not can take a kernel twice the time.
 func (t *int8Tile) frame() int {
 	n := 0
 	if !t.wide() {
