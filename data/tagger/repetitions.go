@@ -109,15 +109,23 @@ func (r *repetitions) find(s string, found func(start, end, count int)) {
 	for at < len(s) {
 		starts := r.fill(s[at:], len(s))
 		for i := 0; i < starts; {
+			if len(long) == 0 { // most places
+				from := i
+				for i < starts && r.least[i] == 0 {
+					i++
+				}
+				at += bytesOf(r.runes[from:i])
+				if runes += i - from; i == starts {
+					break
+				}
+			}
 			for len(long) > 0 && long[0].end <= at {
 				long = long[1:]
 			}
 			n := 0
 			switch {
 			case r.least[i] > 0:
-				for _, c := range r.runes[i : i+int(r.least[i])] {
-					n += utf8.RuneLen(c)
-				}
+				n = bytesOf(r.runes[i : i+int(r.least[i])])
 			case len(long) > 0 && long[0].start <= at:
 				n = long[0].piece
 			default:
@@ -137,16 +145,29 @@ func (r *repetitions) find(s string, found func(start, end, count int)) {
 // fill takes the window at the start of s, and says in how many of its places
 // r.least is known; most holds where s is all in the window.
 func (r *repetitions) fill(s string, most int) int {
-	r.runes = r.runes[:0]
+	x := r.runes[:0]
 	for _, c := range s {
-		if len(r.runes) == windowRunes {
+		if len(x) == windowRunes {
+			r.runes = x
 			r.shortest(windowPiece)
 			return windowRunes - 4*windowPiece
 		}
-		r.runes = append(r.runes, c)
+		x = append(x, c)
 	}
+	r.runes = x
 	r.shortest(most)
-	return len(r.runes)
+	return len(x)
+}
+
+// bytesOf is the length of characters in UTF-8.
+func bytesOf(x []rune) int {
+	n := len(x)
+	for _, c := range x {
+		if c >= utf8.RuneSelf {
+			n += utf8.RuneLen(c) - 1
+		}
+	}
+	return n
 }
 
 // matchEnd is the end of the match whose piece is the n bytes at p.
