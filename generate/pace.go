@@ -43,8 +43,8 @@ func (p *pace) of(rows int) float64 {
 	}
 	q := *p
 	// As long as nothing is known, rows are expensive, so that only good guesses are tried.
-	q.observe(0.1, 2, 2*p.one)
-	q.observe(0.1, 34, 10*p.one)
+	q.observe(0.1, 2, 3*p.one)
+	q.observe(0.1, 34, 14*p.one)
 	slope := max(0, (q.n*q.rxt-q.rows*q.t)/(q.n*q.rows2-q.rows*q.rows))
 	return max(p.one, q.t/q.n+slope*(float64(rows)-q.rows/q.n))
 }
@@ -59,7 +59,7 @@ func (p *pace) worthwhile(l *lookup, most int, step *plan) int {
 	if plain == 0 {
 		return 0
 	}
-	best, count, gained := 1.05*step.expected/plain, 0, 0.0 // less may be none, and costs others' time
+	best, count, gained := 1.1*step.expected/plain, 0, 0.0 // less may be none, and costs others' time
 	more, likely := 0.0, 1.0
 	for k := range most {
 		likely *= l.likely(l.match + k)
