@@ -57,6 +57,7 @@ type Options struct {
 	Page      int               // positions of a page, a divisor of 256 of at least 32; 256
 	NoReuse   bool              // nothing of a sequence is kept for others
 	NoGuesses bool              // answers go on by a token each step, also where the next ones are likely
+	Draft     *Engine           // of a smaller model with the same tokens, which guesses what follows; nil: none
 	Precision numeric.Precision // of the run whose arithmetic this is
 	// Adapters are those that requests may choose. Their matrices are parameters of the names of
 	// model.AdapterName.
@@ -451,6 +452,7 @@ type plan struct {
 	guessing    bool    // and they are few enough for guesses
 	spare       int     // rows that are left for these
 	expected    float64 // tokens that will come
+	aside       float64 // seconds of drafts
 	width       int     // rows, as far as they are known
 }
 
@@ -603,20 +605,6 @@ func (e *Engine) makeRoom(s *sequence, n int) int {
 		e.stats.SetBack++
 		e.mu.Unlock()
 	}
-}
-
-// guess finds ids that are likely to follow an answer's: as many as pay, as there is room for, and as it can
-// have.
-func (e *Engine) guess(p *plan, s *sequence) {
-	s.lookup.look(s.ids)
-	most := min(p.spare, len(s.Prompt)+s.MaxTokens-1-s.known, s.limit-1-s.known)
-	if i := slices.IndexFunc(s.lookup.ids, s.stops); i >= 0 {
-		most = min(most, i)
-	}
-	n := e.pace.worthwhile(&s.lookup, most, p)
-	n = max(0, min(n, e.pages.extend(s, s.known+n)-s.known))
-	s.guesses = s.lookup.ids[:n]
-	p.spare -= n
 }
 
 // add takes at most n tokens of a sequence into the step.

@@ -79,7 +79,8 @@ func TestPace(t *testing.T) {
 		{"rows are cheap, guesses good", func(rows int) float64 { return 1 + float64(rows)/4 }, &sure, func(n int) bool { return n > 8 }},
 	} {
 		var p pace
-		if n := p.worthwhile(c.guesses, longestGuess, &plan{width: 1, expected: 1}); n != 0 {
+		likely := func(k int) float64 { return c.guesses.likely(c.guesses.match + k) }
+		if n := p.worthwhile(longestGuess, likely, 0, &plan{width: 1, expected: 1}); n != 0 {
 			t.Errorf("%d guesses before anything was measured", n)
 		}
 		for range 40 {
@@ -87,7 +88,7 @@ func TestPace(t *testing.T) {
 				p.add(rows, c.seconds(rows))
 			}
 		}
-		if n := p.worthwhile(c.guesses, longestGuess, &plan{width: 1, expected: 1}); !c.ok(n) {
+		if n := p.worthwhile(longestGuess, likely, 0, &plan{width: 1, expected: 1}); !c.ok(n) {
 			t.Errorf("%s: %d guesses", c.name, n)
 		}
 	}

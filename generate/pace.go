@@ -5,6 +5,7 @@ package generate
 type pace struct {
 	one                    float64 // seconds of a step of one row
 	n, rows, rows2, t, rxt float64 // of the others: how many, and sums of rows, rows², seconds and rows·seconds
+	draft                  float64 // seconds of a token of the draft model
 	free                   bool    // rows cost nothing; for tests
 }
 
@@ -49,9 +50,20 @@ func (p *pace) of(rows int) float64 {
 	return max(p.one, q.t/q.n+slope*(float64(rows)-q.rows/q.n))
 }
 
-// worthwhile is how many of a lookup's guesses, at most so many, make a step write the most tokens a second.
-func (p *pace) worthwhile(l *lookup, most int, step *plan) int {
-	most = min(most, len(l.ids))
+// tried reports whether what guesses cost was seen lately.
+func (p *pace) tried() bool { return p.n >= 1 && p.draft > 0 }
+
+// drafted takes note of how long a token of a draft took.
+func (p *pace) drafted(seconds float64) {
+	if p.draft == 0 {
+		p.draft = seconds
+	}
+	p.draft += (min(seconds, 2*p.draft) - p.draft) / 8
+}
+
+// worthwhile is how many guesses, at most so many, make a step write the most tokens a second. likely is how likely it
+// is that guess k comes true if those before it do, each what it costs to make one, in seconds.
+func (p *pace) worthwhile(most int, likely func(k int) float64, each float64, step *plan) int {
 	if p.free {
 		return max(0, most)
 	}
@@ -59,16 +71,19 @@ func (p *pace) worthwhile(l *lookup, most int, step *plan) int {
 	if plain == 0 {
 		return 0
 	}
-	best, count, gained := 1.1*step.expected/plain, 0, 0.0 // less may be none, and costs others' time
-	more, likely := 0.0, 1.0
+	best := 1.1 * step.expected / (plain + step.aside) // less may be none, and costs others' time
+	count, gained, cost := 0, 0.0, 0.0
+	more, chance := 0.0, 1.0
 	for k := range most {
-		likely *= l.likely(l.match + k)
-		more += likely
-		if speed := (step.expected + more) / p.of(step.width+k+1); speed > best {
-			best, count, gained = speed, k+1, more
+		chance *= likely(k)
+		more += chance
+		aside := each * float64(k+2) // the first reads what came meanwhile, too
+		if speed := (step.expected + more) / (p.of(step.width+k+1) + step.aside + aside); speed > best {
+			best, count, gained, cost = speed, k+1, more, aside
 		}
 	}
 	step.width += count
 	step.expected += gained
+	step.aside += cost
 	return count
 }

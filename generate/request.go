@@ -37,6 +37,8 @@ type Request struct {
 	// Token, if set, is told each new id; false ends the text. It is called between two steps of all
 	// sequences, which wait for it.
 	Token func(v Event) bool
+
+	begun int // so many ids of the prompt are of the answer already, which random numbers count
 }
 
 // Result is a continuation.

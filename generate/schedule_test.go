@@ -181,7 +181,7 @@ var twoAdapters = []*model.Adapters{
 }
 
 // TestSchedules runs random schedules: arrivals and cancellations at any time, beginnings that are shared,
-// too few pages, answers that are bounded, adapters and none, scoring, guesses, in pages and steps of all sizes and with several numbers of
+// too few pages, answers that are bounded, adapters and none, scoring, guesses and drafts, in pages and steps of all sizes and with several numbers of
 // threads. Every answer has the bits that it has alone, and no page is lost.
 func TestSchedules(t *testing.T) {
 	n := *schedules
@@ -198,6 +198,7 @@ func TestSchedules(t *testing.T) {
 	blocks := *plain
 	blocks.D = 32
 	var total generate.Stats
+	draft := engineOf(t, plain, cpuDevice(t), generate.Options{NoGuesses: true, Positions: 200}) // which is the model itself for the first kind
 	for _, kind := range []struct {
 		c  *model.Config
 		kv tensor.DType
@@ -211,6 +212,9 @@ func TestSchedules(t *testing.T) {
 			}
 			most := (250+o.Page-1)/o.Page + 1 // of a sequence alone
 			o.KV, o.Memory = kind.kv, int64((most+r.IntN(most))*2*kind.kv.Size()*c.KV*c.D*o.Page*c.Layers/kind.kv.BlockSize())
+			if r.IntN(3) == 0 {
+				o.Draft = draft
+			}
 			e := engineOf(t, c, cpuDevice(t), o)
 			if r.IntN(3) > 0 {
 				e.AlwaysGuess()

@@ -30,6 +30,8 @@ type sequence struct {
 	known   int
 	guesses []int32
 	lookup  lookup
+	drafts  drafts
+	drafted []int32 // by the draft model
 
 	// What the pages know of it: how many ids have been run, its way, the numbers of these pages, and the
 	// first of them that layers with a window see.
@@ -127,7 +129,7 @@ func (s *sequence) draw(row int, logits []float32) choice {
 		}
 		allowed = s.allowed
 	}
-	c := s.sampler.next(logits, row+1-len(s.Prompt), allowed)
+	c := s.sampler.next(logits, row+1-len(s.Prompt)+s.begun, allowed)
 	if c.err = c.problem(row + 1); c.err != nil {
 		return c
 	}

@@ -51,6 +51,30 @@ func TestForced(t *testing.T) {
 	}
 }
 
+// TestDraft: a draft model that is the model itself guesses all of an answer, drawn or not, within a form or not;
+// and the bits are those without.
+func TestDraft(t *testing.T) {
+	plain := engine(t, 64, generate.Options{NoGuesses: true})
+	drafted := engine(t, 64, generate.Options{Draft: engine(t, 64, generate.Options{NoGuesses: true})})
+	drafted.AlwaysGuess()
+	for seed := range uint64(8) {
+		q := generate.Request{Prompt: ids(7, int32(seed)), MaxTokens: 40, Sampling: generate.Sampling{Temperature: 1.5, Seed: seed, Penalties: generate.Penalties{Repetition: 1.3}}}
+		held := func() generate.Request {
+			if seed%2 == 1 {
+				q.Constraint = &stub{of: 2}
+			}
+			return q
+		}
+		want, got := run(t, plain, held()), run(t, drafted, held())
+		if !slices.Equal(got.IDs, want.IDs) || !slices.Equal(got.Logprobs, want.Logprobs) {
+			t.Errorf("seed %d: %v, want %v", seed, got.IDs, want.IDs)
+		}
+		if got.Accepted == 0 || seed%2 == 0 && got.Accepted < len(got.IDs)/2 {
+			t.Errorf("seed %d: %d of %d tokens that were guessed came, of %d", seed, got.Accepted, got.Proposed, len(got.IDs))
+		}
+	}
+}
+
 // TestSubmit submits from many goroutines: each answer is the one that Generate gives, told token by token.
 func TestSubmit(t *testing.T) {
 	e := engine(t, 64, generate.Options{})

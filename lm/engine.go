@@ -25,6 +25,13 @@ func (m *Model) engine(memory int64) (*generate.Engine, error) {
 	for _, a := range m.adapters {
 		o.Adapters = append(o.Adapters, &a.Adapters)
 	}
+	if m.draft != nil {
+		draft, err := m.draft.job(0)
+		if err != nil {
+			return nil, err
+		}
+		o.Draft = draft
+	}
 	err := m.with(func() (err error) {
 		m.running, err = generate.New(m.Config, m.Device, o)
 		return err

@@ -62,6 +62,7 @@ type Model struct {
 	bound      int64                 // of Options
 	kv         tensor.DType          // likewise
 	noGuesses  bool                  // likewise
+	draft      *Model                // likewise
 }
 
 // Options say how a model runs; zero values take defaults.
@@ -78,6 +79,9 @@ type Options struct {
 	Memory int64
 	// NoGuesses writes answers token by token, also where the next ones are likely. It changes no bit.
 	NoGuesses bool
+	// Draft is a smaller model with the same tokens, which guesses what this one writes: it changes no bit. It is
+	// closed with this one. nil: none.
+	Draft *Model
 	// KV is the dtype in which keys and values are kept: F32 (or Invalid), F16 or Q8_0.
 	KV tensor.DType
 	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none, or the one
@@ -132,6 +136,12 @@ func open(path string, o Options) (*Model, error) {
 		return nil, errors.Join(err, files.Close())
 	}
 	m.Path = path
+	if m.draft != nil {
+		if err := m.checkDraft(); err != nil {
+			m.draft = nil // the caller's
+			return nil, errors.Join(err, m.Close())
+		}
+	}
 	return m, nil
 }
 
@@ -172,7 +182,7 @@ func ofFiles(files *model.Loaded, folder string, o Options) (m *Model, err error
 // between two calls, by a Write or by a step of training: the next answer is the new
 // weights'. The error is that of an adapter that the model cannot have.
 func New(c *model.Config, o Options) (*Model, error) {
-	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision, bound: o.Memory, kv: o.KV, noGuesses: o.NoGuesses}
+	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision, bound: o.Memory, kv: o.KV, noGuesses: o.NoGuesses, draft: o.Draft}
 	if c.EOS >= 0 {
 		m.Stop = []int32{c.EOS}
 	}
@@ -290,6 +300,9 @@ func (m *Model) Close() error {
 	var errs []error
 	if m.Files != nil {
 		errs = append(errs, m.Files.Close())
+	}
+	if m.draft != nil {
+		errs = append(errs, m.draft.Close())
 	}
 	for _, a := range append(slices.Clip(m.adapters), m.adapter) {
 		if a != nil && a.close != nil {

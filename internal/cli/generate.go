@@ -69,7 +69,8 @@ complete, or because of its length, which is then said. What can't be held to is
 error that names the place (docs/inference.md, "Constraints").
 
 Where the last words have come before, what followed them is read ahead, as far as that
-makes the answer faster: it has the same bits. --speculate off does without.
+makes the answer faster: it has the same bits. --speculate off does without; --draft names
+a smaller model that guesses where the text has nothing to say.
 
 With --input each row of a file is answered, many at once: {"prompt": …} (a text or ids) or
 {"messages": […]} a line, in which max_tokens, temperature, top_k, top_p, min_p, typical_p,
@@ -97,6 +98,7 @@ prints N.`,
   olmo generate --model MODEL --schema person.json "Describe a person as JSON."
   olmo generate --model olmo-quickstart --choice yes,no "Is json a package? Answer:"
   olmo generate --model olmo-quickstart --input prompts.jsonl --output answers.jsonl --parallel 32
+  olmo generate --model MODEL --draft SMALLER-MODEL "Package json"
   olmo generate --model MODEL --speculate off --max-tokens 200 "Package json"
   olmo generate --model MODEL --adapter tuned "Once upon a"
   olmo generate --model MODEL --adapter a=tuned --adapter b=preferred --input prompts.jsonl --output answers.jsonl
@@ -252,7 +254,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if !o.ignoreEOS {
 		request.Stop = slices.Concat(m.StopOf(request.Adapter), stops)
 	}
-	o.counted = c.Flags().Changed("speculate")
+	o.counted = c.Flags().Changed("speculate") || c.Flags().Changed("draft")
 	if o.asJSON { // once: all weights are read for it
 		if o.fingerprint, err = m.FingerprintOf(request.Adapter); err != nil {
 			return err

@@ -135,7 +135,7 @@ printf '{"doc":{"answer":"4"},"responses":["4"],"target":"4"}\n' > scores/reques
 printf 'The cat' > prompt.txt
 printf '{"type":"object","properties":{"name":{"type":"string","maxLength":9}},"required":["name"]}\n' > person.json
 cp x.warc.gz crawl/
-cp -r MODEL OLMo-2-1B; cp -r MODEL SmolLM2-135M
+cp -r MODEL OLMo-2-1B; cp -r MODEL SmolLM2-135M; cp -r MODEL SMALLER-MODEL
 printf '{"eos_token":"<|endoftext|>"}' > OLMo-2-1B/tokenizer_config.json
 printf '{%% for m in messages %%}{{ m.content }}{%% endfor %%}' > REWARD/chat_template.jinja
 printf '{"messages":[{"role":"user","content":"2+2?"},{"role":"assistant","content":"4"}]}\n' > chats.jsonl

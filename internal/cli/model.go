@@ -22,6 +22,7 @@ type modelFlags struct {
 	quantize    string
 	memory, kv  string // of keys and values
 	speculate   string
+	draft       string // the draft model
 	adapters    []string
 	several     bool // of them
 }
@@ -42,6 +43,7 @@ func (o *modelFlags) addMemory(f *pflag.FlagSet) {
 // addSpeculate adds the flag of the verbs that may write several tokens of an answer in a step.
 func (o *modelFlags) addSpeculate(f *pflag.FlagSet) {
 	f.StringVar(&o.speculate, "speculate", "lookup", "what runs ahead where it pays, for the same answers: lookup (what followed the last words before) or off")
+	f.StringVar(&o.draft, "draft", "", "a smaller model with the same tokenizer that runs ahead where the lookup finds nothing and it pays, for the same answers")
 }
 
 // addAdapter adds the flag of the verbs that write answers, which may choose among several or have the one.
@@ -127,8 +129,23 @@ func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.
 			return nil, err
 		}
 	}
+	if f.draft != "" {
+		if o.NoGuesses {
+			return nil, usageErrorf("--draft and --speculate off contradict each other")
+		}
+		draft, err := localModel(c, f.draft)
+		if err != nil {
+			return nil, err
+		}
+		if o.Draft, err = lm.Open(draft, lm.Options{Precision: arithmetic, IgnoreExtra: f.ignoreExtra, NoGuesses: true}); err != nil {
+			return nil, fmt.Errorf("--draft: %w", err)
+		}
+	}
 	m, err := lm.Open(path, o)
 	if err != nil {
+		if o.Draft != nil {
+			err = errors.Join(err, o.Draft.Close())
+		}
 		return nil, err
 	}
 	for _, text := range f.adapters {
