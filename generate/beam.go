@@ -60,8 +60,6 @@ func (q *BeamRequest) Check() error {
 		return fmt.Errorf("per-node-beams is %d, it must be 1 or more", q.PerNode)
 	case q.MinTokens < 0:
 		return fmt.Errorf("min-tokens is %d, it must be 0 or more", q.MinTokens)
-	case q.MinTokens > q.MaxTokens:
-		return fmt.Errorf("min-tokens is %d, and max-tokens %d", q.MinTokens, q.MaxTokens)
 	case q.LengthPenalty != nil && !(math.Abs(*q.LengthPenalty) <= 100):
 		return fmt.Errorf("length-penalty is %g, it must lie between -100 and 100", *q.LengthPenalty)
 	case q.NoRepeatNGram < 0:
@@ -79,7 +77,7 @@ func (q *BeamRequest) Check() error {
 	case !q.LikeHF && q.EarlyStopping != EarlyGuess:
 		return errors.New("early-stopping: OLMo's beam search has none")
 	}
-	return nil
+	return CheckTokens(q.MinTokens, q.MaxTokens, q.MaxTokens)
 }
 
 // Beams searches with a request for each hypothesis at each step, which takes over what has been computed of

@@ -138,7 +138,7 @@ func (e *Engine) Close() { e.dev.Drop(e.cache + ".") }
 func (e *Engine) build(positions int) error {
 	compile := func(adapters []*model.Adapters) (device.Program, error) {
 		g := graph.New()
-		e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions, Adapters: adapters})
+		e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions, Adapters: adapters, States: true})
 		p, err := e.dev.Compile(g, device.Options{Rows: e.o.Rows, Selected: min(stepLogits, e.o.Rows), Precision: e.o.Precision, Pages: e.o.KV, Frozen: true})
 		if err != nil {
 			err = fmt.Errorf("preparing the model for generation: %w", err)
@@ -276,8 +276,11 @@ func (e *Engine) Submit(ctx context.Context, q Request) (*Handle, error) {
 		Request: q, ctx: ctx, handle: newHandle(cancel), limit: e.o.Positions,
 		ids: slices.Clone(q.Prompt), result: Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1},
 	}
-	if q.Echo {
+	switch {
+	case q.Echo:
 		s.echo()
+	case q.Pooling != "":
+		s.embed()
 	}
 	if q.MaxTokens <= 0 {
 		s.result.Reason = "length"
@@ -367,6 +370,7 @@ func (e *Engine) step() {
 	e.copies = e.copies[:0]
 	p.read(program.Output("logits"))
 	e.filled(p)
+	e.pool(p, program)
 	var over *sequence // that has ended in this step
 	for _, r := range p.rows {
 		if r.sequence == over || !r.was {

@@ -255,8 +255,10 @@ func TestBadRequests(t *testing.T) {
 		"negative id":     {Prompt: []int32{-1}},
 		"id too large":    {Prompt: []int32{64}},
 		"bad temperature": {Prompt: ids(3, 1), Sampling: generate.Sampling{Temperature: -1}},
+		"too few tokens":  {Prompt: ids(3, 1), Sampling: generate.Sampling{MinTokens: 2}},
+		"too little room": {Prompt: ids(10, 1), MaxTokens: 30, Sampling: generate.Sampling{MinTokens: 7}},
 	} {
-		q.MaxTokens = 1
+		q.MaxTokens = max(q.MaxTokens, 1)
 		if _, err := e.Generate(t.Context(), q); err == nil {
 			t.Errorf("%s: no error", name)
 		} else if errors.Is(err, generate.ErrTooLong) != (name == "too long") {

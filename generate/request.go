@@ -30,6 +30,8 @@ type Request struct {
 	// each of the prompt; PostSampling for probabilities after the samplers.
 	TopLogprobs  int
 	PostSampling bool
+	// Pooling asks for the prompt's embedding, and for nothing else.
+	Pooling Pooling
 	// Priority goes before lower ones that came less than so many steps earlier.
 	Priority int
 	// Fresh says that nothing is taken over from sequences that began alike. It changes no bit.
@@ -54,6 +56,8 @@ type Result struct {
 	// probable tokens in their places, if Request.Echo asks.
 	Prompt    []float64       `json:"-"`
 	PromptTop [][]Alternative `json:"-"`
+	// Embedding is the prompt's, (C) of length 1, if Request.Pooling asks.
+	Embedding []float32 `json:"-"`
 	// Reason says why it ended: "stop" (an end-of-text id), "length" or
 	// "cancelled".
 	Reason string `json:"reason"`
@@ -106,7 +110,8 @@ func (e *Engine) check(q Request) error {
 	if err := e.room(min(e.o.Positions, len(q.Prompt)+max(q.MaxTokens, 0))); err != nil {
 		return err
 	}
-	return errors.Join(q.Sampling.Check(), q.Sampling.checkIDs(e.cfg.V), CheckTopLogprobs(q.TopLogprobs))
+	return errors.Join(q.Sampling.Check(), q.Sampling.checkIDs(e.cfg.V), CheckTopLogprobs(q.TopLogprobs),
+		CheckTokens(q.Sampling.MinTokens, q.MaxTokens, e.o.Positions-len(q.Prompt)), q.checkPooling())
 }
 
 // Event is a new token of an answer.

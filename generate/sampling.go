@@ -142,7 +142,7 @@ func (s Sampling) Check() error {
 		ok    bool
 		want  string
 	}{
-		{"temperature", s.Temperature, s.Temperature >= 0, "be 0 or more"},
+		{"temperature", s.Temperature, s.Temperature >= 0 && s.Temperature <= math.MaxFloat32, "be 0 or more, and finite"},
 		{"top-k", float64(s.TopK), s.TopK >= 0, "be 0 (all) or more"},
 		{"top-p", s.TopP, s.TopP >= 0 && s.TopP <= 1, "lie between 0 and 1"},
 		{"top-n-sigma", s.TopNSigma, s.TopNSigma >= 0 && !math.IsInf(s.TopNSigma, 0), "be 0 (all) or more"},
@@ -200,6 +200,18 @@ func (s *Sampling) checkMirostat() error {
 		if t.set(s) {
 			return fmt.Errorf("mirostat takes the place of all samplers but the temperature, and %s is set", t.name)
 		}
+	}
+	return nil
+}
+
+// CheckTokens reports a least length of an answer that is more than its most, or than the room that the prompt
+// leaves. The error begins with the name of the setting, as flags have it.
+func CheckTokens(least, most, room int) error {
+	switch {
+	case least > 0 && least > most:
+		return fmt.Errorf("min-tokens is %d, and max-tokens %d", least, most)
+	case least > 0 && least > room:
+		return fmt.Errorf("min-tokens is %d, and the prompt leaves room for %d tokens", least, room)
 	}
 	return nil
 }

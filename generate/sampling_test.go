@@ -176,8 +176,22 @@ func TestRepeats(t *testing.T) {
 }
 
 func TestSamplingRefusals(t *testing.T) {
-	inf := math.Inf(1)
+	inf, nan := math.Inf(1), math.NaN()
 	for want, s := range map[string]Sampling{
+		"temperature is +Inf":        {Temperature: inf},
+		"temperature is NaN":         {Temperature: nan},
+		"temperature is 1e+40":       {Temperature: 1e40},
+		"top-p is NaN":               {TopP: nan},
+		"top-n-sigma is NaN":         {TopNSigma: nan},
+		"typical-p is NaN":           {Typical: nan},
+		"min-p is NaN":               {MinP: nan},
+		"xtc-probability is NaN":     {XTC: XTC{Probability: nan}},
+		"xtc-threshold is NaN":       {XTC: XTC{Probability: 1, Threshold: nan}},
+		"repetition-penalty is NaN":  {Penalties: Penalties{Repetition: nan}},
+		"frequency-penalty is NaN":   {Penalties: Penalties{Frequency: nan}},
+		"dry-multiplier is NaN":      {DRY: DRY{Multiplier: nan}},
+		"dry-base is NaN":            {DRY: DRY{Multiplier: 1, Base: nan}},
+		"logit-bias of id 2 is NaN":  {Bias: map[int32]float64{2: nan}},
 		"min-p is":                   {MinP: 1.5},
 		"typical-p is":               {Typical: -1},
 		"top-n-sigma is":             {TopNSigma: inf},

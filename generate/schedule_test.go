@@ -136,6 +136,10 @@ func requestsOf(t *testing.T, c *model.Config, kv tensor.DType, r *rand.Rand, n 
 		if r.IntN(2) == 0 {
 			s.q.TopLogprobs, s.q.PostSampling = r.IntN(6), r.IntN(2) == 0
 		}
+		if s.q.MaxTokens == 0 && r.IntN(3) == 0 {
+			s.q = generate.Request{Prompt: s.q.Prompt, Adapter: s.q.Adapter, Pooling: []generate.Pooling{generate.Mean, generate.Last, generate.First}[r.IntN(3)]}
+			s.scored = false
+		}
 		q, rows := s.request()
 		s.want, s.rows = run(t, e, q), rows
 		if s.scored && len(rows) != len(q.Rows) {

@@ -25,6 +25,7 @@ type sequence struct {
 	row     int     // index of the next of Rows
 	sampler *sampler
 	allowed []uint64
+	states  []float64 // the sum of those that Pooling wants
 
 	// The ids that were known when the step was planned, and those that are guessed to follow them.
 	known   int
@@ -80,6 +81,9 @@ func (s *sequence) true(row int) bool {
 func (s *sequence) wants(row int) bool {
 	if s.MaxTokens > 0 && row >= s.drawn() {
 		return true
+	}
+	if s.Pooling != "" {
+		return false
 	}
 	_, found := slices.BinarySearch(s.Rows[s.row:], row)
 	return found

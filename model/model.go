@@ -169,6 +169,8 @@ type Options struct {
 	// Taps keeps the hidden states readable as hidden.0 … hidden.L, counted as Hugging
 	// Face does: the embeddings, after each block, the last one after the final norm.
 	Taps bool
+	// States keeps the hidden states after the final norm readable as hidden, a row for each token.
+	States bool
 }
 
 // Params returns the parameters, in the order of the forward pass, without those of adapters.
@@ -406,6 +408,9 @@ func (b *builder) hidden() graph.Value {
 	}
 	x = b.norm(x, b.family.finalNorm, -1, b.Norm)
 	b.tap(x, b.Layers)
+	if b.opt.States {
+		b.g.Keep(x, "hidden")
+	}
 	return x
 }
 

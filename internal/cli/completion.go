@@ -89,6 +89,7 @@ var values = map[string]func() []string{
 	"olmo adapt tokenize --kind":           func() []string { return texts(adapt.Kinds) },
 	"--train-on":                           func() []string { return texts(adapt.TrainOns) },
 	"--sandbox":                            func() []string { return []string{"none"} },
+	"--pooling":                            func() []string { return []string{"mean", "last", "first"} },
 	"--kv":                                 func() []string { return []string{"f32", "f16", "q8_0"} },
 	"--speculate":                          func() []string { return []string{"lookup", "off"} },
 	"--beam-search":                        func() []string { return []string{"olmo", "hf"} },

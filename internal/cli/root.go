@@ -57,6 +57,7 @@ var verbs = []verb{
 	{groupModel, "generate", newGenerateCommand},
 	{groupModel, "serve", newServeCommand},
 	{groupModel, "chat", newChatCommand},
+	{groupModel, "embed", newEmbedCommand},
 	{groupModel, "eval", newEvalCommand},
 	{groupModel, "logits", newLogitsCommand},
 	{groupModel, "convert", newConvertCommand},
