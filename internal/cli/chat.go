@@ -94,6 +94,9 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if o.maxTokens < 1 {
 		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
 	}
+	if err := generate.CheckTokens(o.sampling.MinTokens, o.maxTokens, o.maxTokens); err != nil {
+		return usageErrorf("--%w", err)
+	}
 	if err := o.form.check(c); err != nil {
 		return err
 	}

@@ -192,6 +192,11 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if o.maxTokens < 0 {
 		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
 	}
+	if o.rows.input == "" { // where rows have their own
+		if err := generate.CheckTokens(o.sampling.MinTokens, o.maxTokens, o.maxTokens); err != nil {
+			return usageErrorf("--%w", err)
+		}
+	}
 	grammar, err := o.form.read(c)
 	if err != nil {
 		return err
