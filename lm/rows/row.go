@@ -207,7 +207,10 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 	case len(q.Prompt) >= m.Config.T:
 		return fmt.Errorf("the prompt has %d tokens, and the model %d positions, one of them for an answer", len(q.Prompt), m.Config.T)
 	}
-	return generate.CheckTokens(s.MinTokens, q.MaxTokens, m.Config.T-len(q.Prompt))
+	if err := generate.CheckTokens(s.MinTokens, q.MaxTokens, m.Config.T-len(q.Prompt)); err != nil {
+		return byKey(err)
+	}
+	return nil
 }
 
 // byKey names a setting, with which the error begins as flags have it, as the row does.

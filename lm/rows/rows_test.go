@@ -132,12 +132,12 @@ func TestRejected(t *testing.T) {
 	m, in, out := setUp(t)
 	for text, want := range map[string]string{
 		`{"prompt": "ab", "repetition_penalty": 0}`:            "repetition_penalty: it is 0, it must lie between 0.001 and 1000",
-		`{"prompt": "ab", "min_tokens": 9}`:                    "min-tokens is 9, and max-tokens 3",
-		`{"prompt": [1], "min_tokens": 99, "max_tokens": 999}`: "min-tokens is 99, and the prompt leaves room for",
+		`{"prompt": "ab", "min_tokens": 9}`:                    "min_tokens is 9, and max-tokens 3",
+		`{"prompt": [1], "min_tokens": 99, "max_tokens": 999}`: "min_tokens is 99, and the prompt leaves room for",
 		`{"prompt": "ab", "temperature": 1e40}`:                "temperature is 1e+40, it must be 0 or more, and finite",
 		`{"prompt": "ab", "temperature": Infinity}`:            "invalid character",
 		`{"prompt": "ab", "top_p": NaN}`:                       "invalid character",
-		`{"prompt": "ab", "top_logprobs": 21}`:                 "top-logprobs is 21, it must lie between 0 and 20",
+		`{"prompt": "ab", "top_logprobs": 21}`:                 "top_logprobs is 21, it must lie between 0 and 20",
 		`{"prompt": "ab", "dry_multiplier": 1}`:                "dry_multiplier: no row can have it here",
 		`{"prompt": "ab"`:                                      "the line ends inside the JSON object",
 		`{"prompt": "a`:                                        "the line ends inside the JSON object",
