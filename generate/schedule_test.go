@@ -21,7 +21,7 @@ import (
 	"olmo/tensor"
 )
 
-var schedules = flag.Int("schedules", 1000, "how many schedules TestSchedules makes; a race detector's or -short's run makes a tenth")
+var schedules = flag.Int("schedules", 4000, "how many schedules TestSchedules makes; a race detector's or -short's run makes a tenth")
 
 // scheduled is a request with the answer that it has alone.
 type scheduled struct {
@@ -103,7 +103,7 @@ func requestsOf(t *testing.T, c *model.Config, kv tensor.DType, r *rand.Rand, n 
 		s.q.Prompt = slices.Concat(ids(r.IntN(4)*r.IntN(60), int32(r.IntN(3))), ids(1+r.IntN(40), int32(r.IntN(5))))
 		s.q.Adapter = r.IntN(3)
 		if r.IntN(4) > 0 {
-			s.q.MaxTokens = 1 + r.IntN(30)
+			s.q.MaxTokens = 1 + r.IntN(20)
 			if r.IntN(3) > 0 {
 				s.q.Sampling = generate.Sampling{Temperature: 1, Seed: uint64(r.IntN(5))}
 				switch r.IntN(4) {
@@ -247,7 +247,7 @@ func TestSchedules(t *testing.T) {
 // schedule runs some requests, from several goroutines.
 func schedule(t *testing.T, e *generate.Engine, requests []*scheduled, r *rand.Rand, seed uint64) {
 	var wait sync.WaitGroup
-	for range 1 + r.IntN(12) {
+	for range 1 + r.IntN(10) {
 		s := requests[r.IntN(len(requests))]
 		q, rows := s.request()
 		q.Fresh, q.Priority = r.IntN(8) == 0, r.IntN(3)/2
