@@ -101,17 +101,17 @@ func (l *legacy) add(m *served, id int32, logprob float64, top []generate.Altern
 	l.Top = append(l.Top, names)
 }
 
-// prompts reads the field prompt: a text, ids, or a list of either.
-func (m *served) prompts(f *fields) (prompts [][]int32) {
-	text := f.get("prompt")
+// prompts reads a field that is a text, ids, or a list of either.
+func (m *served) prompts(f *fields, name string) (prompts [][]int32) {
+	text := f.get(name)
 	if text == nil {
-		f.fail(bad("prompt", "the request has no prompt"))
+		f.fail(bad(name, "the request has no %s", name))
 		return nil
 	}
 	encode := func(s string) {
 		ids, err := m.lm.Encode(s)
 		if err != nil {
-			f.fail(bad("prompt", "%v", err))
+			f.fail(bad(name, "%v", err))
 		}
 		prompts = append(prompts, ids)
 	}
@@ -131,15 +131,15 @@ func (m *served) prompts(f *fields) (prompts [][]int32) {
 	case json.Unmarshal(text, &lists) == nil && len(lists) > 0:
 		prompts = lists
 	default:
-		f.fail(bad("prompt", "prompt is %s, it must be a text, ids, or a list of texts or of ids, and not empty", shown(text)))
+		f.fail(bad(name, "%s is %s, it must be a text, ids, or a list of texts or of ids, and not empty", name, shown(text)))
 	}
 	if len(prompts) > mostPrompts {
-		f.fail(bad("prompt", "there are %d prompts, a request can have %d", len(prompts), mostPrompts))
+		f.fail(bad(name, "there are %d prompts, a request can have %d", len(prompts), mostPrompts))
 	}
 	for _, p := range prompts {
 		for _, id := range p {
 			if id < 0 || int(id) >= m.lm.Config.V {
-				f.fail(bad("prompt", "id %d is none of the model: they lie between 0 and %d", id, m.lm.Config.V-1))
+				f.fail(bad(name, "id %d is none of the model: they lie between 0 and %d", id, m.lm.Config.V-1))
 				return nil
 			}
 		}
@@ -155,7 +155,7 @@ func (s *Server) answerCompletion(w http.ResponseWriter, r *http.Request) *failu
 	if problem != nil {
 		return problem
 	}
-	prompts := m.prompts(f)
+	prompts := m.prompts(f, "prompt")
 	how := m.settings(f)
 	how.request.Form = m.form(f)
 	echo, top, best := false, -1, how.choices

@@ -3,9 +3,11 @@ package serve_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -306,6 +308,48 @@ func TestMany(t *testing.T) {
 	}
 }
 
+// TestEmbeddings: vectors are the engine's, as numbers and as bytes.
+func TestEmbeddings(t *testing.T) {
+	a := server(t, serve.Options{})
+	prompts := [][]int32{a.encode("The cat"), a.encode("sat on the mat")}
+	var want [][]float32
+	if err := a.m.Embed(t.Context(), prompts, generate.Mean, func(_ int, v []float32) error {
+		want = append(want, v)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(more string, to any) {
+		t.Helper()
+		status, text := a.do("POST", "/v1/embeddings", `{"input": ["The cat", "sat on the mat"]`+more+`}`)
+		if err := json.Unmarshal(text, to); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, text)
+		}
+	}
+	var numbers, short struct{ Data []struct{ Embedding []float32 } }
+	var bytes struct{ Data []struct{ Embedding []byte } }
+	ask("", &numbers)
+	ask(`, "encoding_format": "base64"`, &bytes)
+	ask(`, "dimensions": 3`, &short)
+	for i, v := range want {
+		if !slices.Equal(numbers.Data[i].Embedding, v) {
+			t.Errorf("text %d: %v, want %v", i, numbers.Data[i].Embedding, v)
+		}
+		for k, x := range v {
+			if got := math.Float32frombits(binary.LittleEndian.Uint32(bytes.Data[i].Embedding[4*k:])); got != x {
+				t.Errorf("text %d: number %d is %v, want %v", i, k, got, x)
+			}
+		}
+		sum := 0.0
+		for _, x := range short.Data[i].Embedding {
+			sum += float64(x) * float64(x)
+		}
+		if len(short.Data[i].Embedding) != 3 || math.Abs(sum-1) > 1e-6 {
+			t.Errorf("text %d: %v, want 3 numbers of length 1", i, short.Data[i].Embedding)
+		}
+	}
+}
+
 // TestForms: an answer that is held to a form has it.
 func TestForms(t *testing.T) {
 	a := server(t, serve.Options{})
@@ -362,6 +406,10 @@ func TestRefused(t *testing.T) {
 		{"/v1/completions", `{"prompt": "a", "best_of": 2, "stream": true}`, 400, "best_of"},
 		{"/v1/completions", `{"prompt": "` + strings.Repeat("number ", 100) + `"}`, 400, "prompt"},
 		{"/v1/completions", `{"prompt": "` + strings.Repeat("a", 5000) + `"}`, 413, ""},
+		{"/v1/embeddings", `{"input": []}`, 400, "input"},
+		{"/v1/embeddings", `{"input": "a", "dimensions": 33}`, 400, "dimensions"},
+		{"/v1/embeddings", `{"input": "a", "pooling": "max"}`, 400, "pooling"},
+		{"/v1/embeddings", `{"input": "a", "encoding_format": "hex"}`, 400, "encoding_format"},
 		{"/v1/detokenize", `{"tokens": [-1]}`, 400, "tokens"},
 		{"/v1/tokenize", `{}`, 400, "prompt"},
 		{"/v1/nowhere", `{}`, 404, ""},

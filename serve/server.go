@@ -87,7 +87,7 @@ func New(o Options) *Server {
 	for path, answer := range map[string]func(w http.ResponseWriter, r *http.Request) *failure{
 		"GET /models": s.listModels, "GET /models/{id...}": s.showModel,
 		"POST /chat/completions": s.answerChat, "POST /completions": s.answerCompletion,
-		"POST /tokenize": s.tokenize, "POST /detokenize": s.detokenize, "POST /apply-template": s.applyTemplate,
+		"POST /embeddings": s.answerEmbeddings, "POST /tokenize": s.tokenize, "POST /detokenize": s.detokenize, "POST /apply-template": s.applyTemplate,
 		"GET /health": s.health, "GET /version": s.version, "GET /metrics": s.showMetrics,
 	} {
 		method, path, _ := strings.Cut(path, " ")
