@@ -326,7 +326,9 @@ func TestEmbeddings(t *testing.T) {
 			t.Fatalf("%d %s", status, text)
 		}
 	}
-	var numbers, short struct{ Data []struct{ Embedding []float32 } }
+	var numbers, short struct {
+		Data []struct{ Embedding []float32 }
+	}
 	var bytes struct{ Data []struct{ Embedding []byte } }
 	ask("", &numbers)
 	ask(`, "encoding_format": "base64"`, &bytes)

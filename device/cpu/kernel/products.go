@@ -17,8 +17,8 @@ func MatMulEach(a Matrix, products []Product, precision numeric.Precision) {
 	if precision == numeric.Int8 {
 		products = multiplyInt8(a, products)
 	}
-	if a.Rows == 1 && rowwise(products, precision) {
-		multiplyRow(a.Row(0), products)
+	if rowwise(a.Rows, products, precision) {
+		multiplyRows(a, products)
 		return
 	}
 	for i := range products {
@@ -33,19 +33,27 @@ func MatMulEach(a Matrix, products []Product, precision numeric.Precision) {
 	}
 }
 
-// rowwise reports whether one row is multiplied by the numbers as they are stored, each of them widened in a
+// fewRows are multiplied one by one by numbers that have to be widened: to write a panel of them as float32 takes
+// longer than a row.
+const fewRows = 2
+
+// rowwise reports whether rows are multiplied by the numbers as they are stored, each of them widened in a
 // register.
-func rowwise(products []Product, precision numeric.Precision) bool {
+func rowwise(rows int, products []Product, precision numeric.Precision) bool {
+	if rows > fewRows || precision.Rounds() {
+		return false
+	}
 	for i := range products {
-		if products[i].Packed != nil || products[i].W.Stored == nil {
+		s := products[i].W.Stored
+		if products[i].Packed != nil || s == nil || rows > 1 && s.panels[0].form == plainForm {
 			return false
 		}
 	}
-	return !precision.Rounds()
+	return true
 }
 
-// multiplyRow computes the products of one row, in float32. All their panels are shared out at once.
-func multiplyRow(x []float32, products []Product) {
+// multiplyRows computes the products of few rows, in float32. All their panels are shared out at once.
+func multiplyRows(a Matrix, products []Product) {
 	panels := 0
 	for i := range products {
 		panels += len(products[i].W.Stored.panels)
@@ -53,7 +61,7 @@ func multiplyRow(x []float32, products []Product) {
 	// Panels lie one behind the other, so that a task reads its own from end to end; it is small enough that
 	// nobody waits long for the last one.
 	tasks := min(panels, 8*parallel.Threads())
-	cuts := numeric.Cuts(len(x))
+	cuts := numeric.Cuts(a.Cols)
 	parallel.For(tasks, func(task int) {
 		w := borrow()
 		defer w.giveBack()
@@ -62,16 +70,18 @@ func multiplyRow(x []float32, products []Product) {
 			p := &products[i]
 			n := len(p.W.Stored.panels)
 			for j := max(begin, 0); j < min(end, n); j++ {
-				p.multiplyPanel(w, j, x, cuts)
+				for r := range a.Rows {
+					p.multiplyPanel(w, j, r, a.Row(r), cuts)
+				}
 			}
 			begin, end = begin-n, end-n
 		}
 	})
 }
 
-// multiplyPanel computes the results of one row that belong to panel j.
-func (p *Product) multiplyPanel(w *scratch, j int, x []float32, cuts []int) {
-	nr, y := isa.nr, p.C.Row(0)
+// multiplyPanel computes the results of row r, of which x are the operands, that belong to panel j.
+func (p *Product) multiplyPanel(w *scratch, j, r int, x []float32, cuts []int) {
+	nr, y := isa.nr, p.C.Row(r)
 	sum, total := w.buf(0, nr), w.buf(1, nr)
 	clear(total)
 	k0 := 0
@@ -84,6 +94,6 @@ func (p *Product) multiplyPanel(w *scratch, j int, x []float32, cuts []int) {
 	out := y[j*nr : min(len(y), (j+1)*nr)]
 	copy(out, total)
 	if p.Residual != nil {
-		isa.add(out, out, p.Residual.Row(0)[j*nr:][:len(out)])
+		isa.add(out, out, p.Residual.Row(r)[j*nr:][:len(out)])
 	}
 }

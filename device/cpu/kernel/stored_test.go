@@ -130,7 +130,7 @@ func BenchmarkStored(b *testing.B) {
 	const n, k = 1024, 1536
 	for _, d := range []tensor.DType{tensor.F32, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q4_K, tensor.Q6_K} {
 		s, _ := storedMatrix(b, r, n, k, n, d)
-		for _, m := range []int{1, 4, 16, 64, 256} {
+		for _, m := range []int{1, 2, 3, 4, 16, 64, 256} {
 			x, y := Dense(values(r, m*k, false), m, k), Dense(make([]float32, m*n), m, n)
 			run := func(name string, product func()) {
 				b.Run(fmt.Sprintf("%v/%s/%d", d, name, m), func(b *testing.B) {
