@@ -135,6 +135,7 @@ printf '{"doc":{"answer":"4"},"responses":["4"],"target":"4"}\n' > scores/reques
 printf 'The cat' > prompt.txt
 printf '{"type":"object","properties":{"name":{"type":"string","maxLength":9}},"required":["name"]}\n' > person.json
 cp x.warc.gz crawl/
+printf 'root ::= "one" | "two"\n' > list.gbnf
 cp -r MODEL OLMo-2-1B; cp -r MODEL SmolLM2-135M; cp -r MODEL SMALLER-MODEL
 printf '{"eos_token":"<|endoftext|>"}' > OLMo-2-1B/tokenizer_config.json
 printf '{%% for m in messages %%}{{ m.content }}{%% endfor %%}' > REWARD/chat_template.jinja
@@ -146,6 +147,7 @@ printf '{"messages":[{"role":"user","content":"2+2?"}],"ground_truth":"4","datas
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [prompts.jsonl, "1.0"]\nmax_prompt_token_length: 50\nresponse_length: 8\nmax_train_steps: 2\n' > grpo.yaml
 printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl
 olmo convert --from MODEL --to gguf --out model.gguf
+cp model.gguf OLMo-2-1B.gguf; cp -r ADAPTER other
 cp -r ADAPTER tuned; cp -r ADAPTER preferred
 for run in run run-a run-b run-c; do
 olmo train --from MODEL --data tokens --steps 4 --out $run model.max_sequence_length=16 save_interval=2
@@ -189,6 +191,25 @@ func TestHelpExamples(t *testing.T) {
 	runDocs(t, shell, prepared, "setup", "set -e\n"+helpSetup, false)
 
 	notRun, used := map[string]bool{}, make([]bool, len(helpShortened))
+	// run runs a command in a folder that is made when the first one needs it, and returns the folder.
+	run := func(dir, at, command string) string {
+		parseExample(t, at, command)
+		if _, ok := helpNotRun[command]; ok {
+			notRun[command] = true
+			return dir
+		}
+		for i, row := range helpShortened {
+			if strings.Contains(command, row[0]) {
+				used[i] = true
+				command = strings.Replace(command, row[0], row[1], 1)
+			}
+		}
+		if dir == "" {
+			dir = copyTree(t, prepared)
+		}
+		runDocs(t, shell, dir, at, command, false)
+		return dir
+	}
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		dir := "" // made when the first example is run
@@ -202,28 +223,17 @@ func TestHelpExamples(t *testing.T) {
 				}
 				continue
 			}
-			at, command := c.CommandPath(), example.text
-			parseExample(t, at, command)
-			if _, ok := helpNotRun[command]; ok {
-				notRun[command] = true
-				continue
-			}
-			for i, row := range helpShortened {
-				if strings.Contains(command, row[0]) {
-					used[i] = true
-					command = strings.Replace(command, row[0], row[1], 1)
-				}
-			}
-			if dir == "" {
-				dir = copyTree(t, prepared)
-			}
-			runDocs(t, shell, dir, at, command, false)
+			dir = run(dir, c.CommandPath(), example.text)
 		}
 		for _, sub := range c.Commands() {
 			walk(sub)
 		}
 	}
 	walk(newRootCommand())
+	dir := ""
+	for _, command := range pageCommands(t, "docs/inference.md") {
+		dir = run(dir, "docs/inference.md", command)
+	}
 	for command := range helpNotRun {
 		if !notRun[command] {
 			t.Errorf("no help has the example %s", command)
@@ -232,6 +242,36 @@ func TestHelpExamples(t *testing.T) {
 	for i, row := range helpShortened {
 		if !used[i] {
 			t.Errorf("no example has %q: leave the row out", row[0])
+		}
+	}
+}
+
+// pageCommands are the calls of the program in a page's indented blocks, line by line.
+func pageCommands(t *testing.T, page string) (commands []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if command, ok := strings.CutPrefix(line, "    "); ok && strings.HasPrefix(command, "olmo ") {
+			command, _, _ = strings.Cut(command, "   ") // what stands beside it is about it
+			commands = append(commands, strings.TrimSpace(command))
+		}
+	}
+	return commands
+}
+
+// TestPageCommands: the calls that pages show have verbs and flags that there are.
+func TestPageCommands(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		page = "docs/" + filepath.Base(page)
+		for _, command := range pageCommands(t, page) {
+			parseExample(t, page, command)
 		}
 	}
 }
