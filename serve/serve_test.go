@@ -532,3 +532,44 @@ func TestDrain(t *testing.T) {
 		t.Errorf("draining: %d %s", status, text)
 	}
 }
+
+// FuzzRequest: whatever a body has, the answer is whole: the model's, or an error that is not the program's fault.
+func FuzzRequest(f *testing.F) {
+	dir := filepath.Join(f.TempDir(), "tiny")
+	if err := lmtest.Write(dir); err != nil {
+		f.Fatal(err)
+	}
+	m, err := lm.Open(dir, lm.Options{Memory: 1 << 20})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer m.Close()
+	s := serve.New(serve.Options{})
+	if err := s.Add("tiny", m); err != nil {
+		f.Fatal(err)
+	}
+	s.Ready()
+	paths := []string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize", "/apply-template"}
+	for i, body := range []string{
+		`{"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}], "stop": ["a"], "stream": true, "logprobs": true, "top_logprobs": 2, "n": 2}`,
+		`{"prompt": [[1, 2], [3]], "echo": true, "logprobs": 1, "max_tokens": 0, "logit_bias": {"3": -100}}`,
+		`{"input": "x", "dimensions": 2}`, `{"content": "x"}`, `{"tokens": [1]}`, `{"messages": [{"role": "assistant", "content": "<|endoftext|>"}]}`,
+		`{"prompt": "x", "structured_outputs": {"regex": "[a-c]+"}, "min_tokens": 3, "samplers": ["top_k"], "temperature": 1}`,
+	} {
+		f.Add(uint8(i), body)
+	}
+	f.Fuzz(func(t *testing.T, path uint8, body string) {
+		r := httptest.NewRequest("POST", paths[int(path)%len(paths)], strings.NewReader(body))
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code >= 500 {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+		if w.Code != 200 {
+			var e reply
+			if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || e.Error.Message == "" {
+				t.Errorf("%s: %d %s", body, w.Code, w.Body)
+			}
+		}
+	})
+}
