@@ -15,10 +15,16 @@ import (
 	"time"
 )
 
-// serveHub runs `olmo hub serve` and returns its address, which stands alone on its first line.
+// serveHub runs `olmo hub serve` and returns its address.
 func serveHub(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
-	c := exec.Command("olmo", append([]string{"hub", "serve", "--addr", "0"}, args...)...)
+	return listening(t, append([]string{"hub", "serve", "--addr", "0"}, args...)...)
+}
+
+// listening runs a command that serves, and returns its address, which stands alone on its first line.
+func listening(t *testing.T, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	c := exec.Command("olmo", args...)
 	out, err := c.StdoutPipe()
 	if err == nil {
 		err = c.Start()

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,20 +40,7 @@ func TestServe(t *testing.T) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("olmo", "serve", "--model", model, "--port", "0", "--api-key-file", keys)
-	out, err := c.StdoutPipe()
-	if err == nil {
-		err = c.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Process.Kill() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	if err != nil || !ok {
-		t.Fatalf("the first line is %q, %v", line, err)
-	}
+	c, address := listening(t, "serve", "--model", model, "--port", "0", "--api-key-file", keys)
 	ask := func(body string) *http.Response {
 		q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/v1/completions", strings.NewReader(body))
 		if err != nil {
