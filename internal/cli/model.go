@@ -55,16 +55,17 @@ func (o *modelFlags) addAdapter(f *pflag.FlagSet, several bool) {
 	f.StringArrayVar(&o.adapters, "adapter", nil, text)
 }
 
-// adapterFlag takes a value of --adapter apart.
-func adapterFlag(text string) (name, folder string) {
-	if name, folder, ok := strings.Cut(text, "="); ok && !strings.ContainsAny(name, `/\`) {
-		return name, folder
+// namedPath takes [NAME=]PATH apart. Without a name that of the file or folder is it; what stands before a = is none
+// where it has a separator, and so is a part of the path.
+func namedPath(text string) (name, path string) {
+	if name, path, ok := strings.Cut(text, "="); ok && !strings.ContainsAny(name, `/\`) {
+		return name, path
 	}
-	folder = strings.TrimPrefix(text, client.Scheme)
-	if whole, err := filepath.Abs(folder); err == nil {
-		folder = whole
+	path = strings.TrimPrefix(text, client.Scheme)
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
 	}
-	return filepath.Base(folder), text
+	return filepath.Base(path), text
 }
 
 // first is the adapter of what does not say another: that of the first --adapter, or none.
@@ -72,7 +73,7 @@ func (o *modelFlags) first() string {
 	if len(o.adapters) == 0 {
 		return ""
 	}
-	name, _ := adapterFlag(o.adapters[0])
+	name, _ := namedPath(o.adapters[0])
 	return name
 }
 
@@ -149,7 +150,7 @@ func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.
 		return nil, err
 	}
 	for _, text := range f.adapters {
-		name, folder := adapterFlag(text)
+		name, folder := namedPath(text)
 		if name == "" || folder == "" {
 			return nil, errors.Join(usageErrorf("--adapter %s is not [NAME=]PATH", text), m.Close())
 		}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -149,9 +148,9 @@ func (o *serveOptions) run(c *cobra.Command) error {
 	}
 	defer l.Close()
 	for _, given := range o.models {
-		name, path, named := strings.Cut(given, "=")
-		if !named {
-			path, name = given, nameOfModel(given)
+		name, path := namedPath(given)
+		if path == given { // the file has named it
+			name = strings.TrimSuffix(name, ".gguf")
 		}
 		if name == "" || path == "" {
 			return usageErrorf("--model %s: want PATH, or NAME=PATH", given)
@@ -186,15 +185,6 @@ func (o *serveOptions) run(c *cobra.Command) error {
 		return err
 	}
 	return <-drained
-}
-
-// nameOfModel is a model's name when none is given: that of its file without the extension, or of its folder.
-func nameOfModel(path string) string {
-	name := filepath.Base(path)
-	if path, err := filepath.Abs(path); err == nil {
-		name = filepath.Base(path)
-	}
-	return strings.TrimSuffix(name, ".gguf")
 }
 
 // readKeys are those of the flags, the file and the environment.

@@ -77,6 +77,18 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestNamedPath: a name stands before the first =, unless that is in the path.
+func TestNamedPath(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"a=b/c.gguf": {"a", "b/c.gguf"}, "b/c.gguf": {"c.gguf", "b/c.gguf"}, "b/x=1/c": {"c", "b/x=1/c"}, "=c": {"", "c"}, "a=": {"a", ""},
+		"hf:org/model@main": {"model@main", "hf:org/model@main"},
+	} {
+		if name, path := namedPath(text); [2]string{name, path} != want {
+			t.Errorf("%s: %q and %q, want %q", text, name, path, want)
+		}
+	}
+}
+
 // TestServeRefuses: what cannot work is said before a model is opened.
 func TestServeRefuses(t *testing.T) {
 	for _, c := range []struct {
