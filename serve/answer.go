@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"olmo/generate"
 	"olmo/lm"
 )
 
@@ -31,6 +32,14 @@ type choice struct {
 	index  int
 	q      lm.Request
 	answer lm.Answer
+}
+
+// odds are those of a token of the answer; nil where none were asked for.
+func (c *choice) odds(i int) *generate.Odds {
+	if c.answer.Odds == nil {
+		return nil
+	}
+	return c.answer.Odds[i]
 }
 
 // choices makes n of a prompt's request: choice i has the seed of i alone.
@@ -106,9 +115,8 @@ func (s *Server) run(r *http.Request, m *served, all []*choice, leave func(), te
 				}
 			}()
 			c.q.Fresh = c.q.Fresh || len(s.keys) > 1 && !s.o.SharePrefixes
-			var each func(n news)
 			var told time.Time
-			each = func(n news) {
+			each := func(n news) {
 				if told.IsZero() {
 					told = time.Now()
 					s.metrics.first.observe(told.Sub(begin).Seconds())

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"olmo/chat"
 	"olmo/generate"
@@ -183,21 +184,10 @@ func (m *served) unused(messages []chat.Message) string {
 // guard puts a mark behind the first character of each text of a special token.
 func (m *served) guard(content, mark string) string {
 	for _, t := range m.breaks {
-		if strings.Contains(content, t) {
-			_, n := firstRune(t)
-			content = strings.ReplaceAll(content, t, t[:n]+mark+t[n:])
-		}
+		_, n := utf8.DecodeRuneInString(t)
+		content = strings.ReplaceAll(content, t, t[:n]+mark+t[n:])
 	}
 	return content
-}
-
-func firstRune(s string) (rune, int) {
-	for i, c := range s {
-		if i > 0 {
-			return c, i
-		}
-	}
-	return 0, len(s)
 }
 
 // answerChat is POST /chat/completions.
@@ -211,7 +201,6 @@ func (s *Server) answerChat(w http.ResponseWriter, r *http.Request) *failure {
 	}
 	messages := m.conversation(f)
 	how := m.settings(f)
-	how.request.Form = m.form(f)
 	logprobs, top := false, 0
 	f.flag("logprobs", &logprobs)
 	if f.whole("top_logprobs", &top, 0, mostTop) && !logprobs {
@@ -244,9 +233,6 @@ func (s *Server) answerChat(w http.ResponseWriter, r *http.Request) *failure {
 	}
 	if f.flag("add_generation_prompt", &prompt) && prompt == open {
 		f.fail(bad("add_generation_prompt", "add_generation_prompt is %v, and an answer is begun exactly where the last message is not the assistant's", prompt))
-	}
-	if how.request.Form != nil && (len(how.request.StopTexts) > 0 || f.has("stop_token_ids") || f.has("ignore_eos")) {
-		f.fail(bad("stop", "the answer is held to a form, and a stop would end it elsewhere"))
 	}
 	if problem := s.finish(w, f); problem != nil {
 		return problem
@@ -295,11 +281,7 @@ func (s *Server) answerChat(w http.ResponseWriter, r *http.Request) *failure {
 		if logprobs {
 			x.Logprobs = &chatLogprobs{Content: []chatToken{}}
 			for i, id := range c.answer.IDs {
-				var odds *generate.Odds
-				if c.answer.Odds != nil {
-					odds = c.answer.Odds[i]
-				}
-				x.Logprobs.add(m, id, c.answer.Logprobs[i], odds)
+				x.Logprobs.add(m, id, c.answer.Logprobs[i], c.odds(i))
 			}
 		}
 		if how.ids {

@@ -42,6 +42,15 @@ type legacy struct {
 	Logprobs []*float64           `json:"token_logprobs"`
 	Top      []map[string]float64 `json:"top_logprobs"` // null where none are asked for
 	Offsets  []int                `json:"text_offset"`  // in code points, of the text with the prompt
+	top      bool                 // Top is asked for
+}
+
+// topOf are the likeliest tokens, if any were asked for.
+func topOf(odds *generate.Odds) []generate.Alternative {
+	if odds == nil {
+		return nil
+	}
+	return odds.Top
 }
 
 // legacyName is how a token is written where texts are the names: as its bytes where it is no text by itself.
@@ -83,12 +92,12 @@ func (o *offsets) next(id int32) int {
 // add appends a token; logprob is NaN for the first one of a prompt, of which nothing is known.
 func (l *legacy) add(m *served, id int32, logprob float64, top []generate.Alternative, offset int) {
 	l.Tokens, l.Offsets = append(l.Tokens, m.legacyName(id)), append(l.Offsets, offset)
-	if math.IsNaN(logprob) {
-		l.Logprobs, l.Top = append(l.Logprobs, nil), append(l.Top, nil)
-		return
-	}
-	l.Logprobs = append(l.Logprobs, &logprob)
 	var names map[string]float64
+	if math.IsNaN(logprob) {
+		l.Logprobs = append(l.Logprobs, nil)
+	} else {
+		l.Logprobs = append(l.Logprobs, &logprob)
+	}
 	if len(top) > 0 {
 		names = map[string]float64{}
 		for _, a := range slices.Backward(top) { // of two with one name the likelier
@@ -98,7 +107,9 @@ func (l *legacy) add(m *served, id int32, logprob float64, top []generate.Altern
 			names[name] = logprob
 		}
 	}
-	l.Top = append(l.Top, names)
+	if l.top {
+		l.Top = append(l.Top, names)
+	}
 }
 
 // prompts reads a field that is a text, ids, or a list of either.
@@ -157,7 +168,6 @@ func (s *Server) answerCompletion(w http.ResponseWriter, r *http.Request) *failu
 	}
 	prompts := m.prompts(f, "prompt")
 	how := m.settings(f)
-	how.request.Form = m.form(f)
 	echo, top, best := false, -1, how.choices
 	f.flag("echo", &echo)
 	f.whole("logprobs", &top, 0, mostTop)
@@ -168,9 +178,6 @@ func (s *Server) answerCompletion(w http.ResponseWriter, r *http.Request) *failu
 		f.fail(bad("best_of", "best_of chooses among whole answers, and a stream begins before there are any"))
 	}
 	f.refuse("suffix", "the model has no tokens for the middle of a text")
-	if how.request.Form != nil && (len(how.request.StopTexts) > 0 || f.has("stop_token_ids") || f.has("ignore_eos")) {
-		f.fail(bad("stop", "the answer is held to a form, and a stop would end it elsewhere"))
-	}
 	if problem := s.finish(w, f); problem != nil {
 		return problem
 	}
@@ -260,7 +267,7 @@ func (m *served) echoed(ids []int32) string {
 
 // scores are the log-probabilities of an answer, with echo those of its prompt before them.
 func (m *served) scores(c *choice, echo bool) *legacy {
-	l := &legacy{Tokens: []string{}, Logprobs: []*float64{}, Top: []map[string]float64{}, Offsets: []int{}}
+	l := &legacy{Tokens: []string{}, Logprobs: []*float64{}, Offsets: []int{}, top: c.q.TopLogprobs > 0}
 	at := m.offsets()
 	for i, id := range c.q.Prompt {
 		offset := at.next(id)
@@ -280,14 +287,7 @@ func (m *served) scores(c *choice, echo bool) *legacy {
 		at.at = 0
 	}
 	for i, id := range c.answer.IDs {
-		var top []generate.Alternative
-		if c.answer.Odds != nil {
-			top = c.answer.Odds[i].Top
-		}
-		l.add(m, id, c.answer.Logprobs[i], top, at.next(id))
-	}
-	if c.q.TopLogprobs == 0 {
-		l.Top = nil
+		l.add(m, id, c.answer.Logprobs[i], topOf(c.odds(i)), at.next(id))
 	}
 	return l
 }
@@ -324,18 +324,14 @@ func (m *served) streamCompletion(s *Server, w http.ResponseWriter, r *http.Requ
 				}
 			}
 			if logprobs {
-				p.Logprobs = &legacy{}
+				p.Logprobs = &legacy{top: c.q.TopLogprobs > 0}
 			}
 			for _, v := range n.events {
 				if how.ids {
 					p.TokenIDs = append(p.TokenIDs, v.ID)
 				}
 				if logprobs {
-					var top []generate.Alternative
-					if v.Odds != nil {
-						top = v.Odds.Top
-					}
-					p.Logprobs.add(m, v.ID, v.Logprob, top, at[c.index].next(v.ID))
+					p.Logprobs.add(m, v.ID, v.Logprob, topOf(v.Odds), at[c.index].next(v.ID))
 				}
 			}
 			if logprobs && echo {

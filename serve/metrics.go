@@ -117,7 +117,7 @@ func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) *failure {
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) *failure {
 	status, word := http.StatusOK, "ok"
 	switch {
-	case s.isDraining():
+	case s.draining.Load():
 		status, word = http.StatusServiceUnavailable, "draining"
 	case !s.ready.Load():
 		status, word = http.StatusServiceUnavailable, "loading"

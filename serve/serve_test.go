@@ -273,6 +273,14 @@ func TestStream(t *testing.T) {
 	if got != want {
 		t.Errorf("streamed %q, want %q", got, want)
 	}
+	// Without likeliest tokens to tell there is no list of them, streamed or not.
+	const scored = `"prompt": "The cat", "max_tokens": 3, "logprobs": 0`
+	pieces, _ = a.events("/v1/completions", "{"+scored+`, "stream": true}`)
+	for _, p := range append(pieces, a.post("/v1/completions", "{"+scored+"}")) {
+		if s := p.Choices[0].Scores; s.Top != nil {
+			t.Errorf("logprobs 0: %+v", s)
+		}
+	}
 }
 
 // TestMany: who asks at the same time changes no answer.
@@ -401,6 +409,8 @@ func TestRefused(t *testing.T) {
 		{"/v1/chat/completions", chat(`, "response_format": {"type": "json_object"}, "grammar": "root ::= \"a\""`), 400, "grammar"},
 		{"/v1/chat/completions", chat(`, "structured_outputs": {"structural_tag": {}}`), 400, "structured_outputs.structural_tag"},
 		{"/v1/chat/completions", chat(`, "model": "other"`), 404, "model"},
+		{"/v1/completions", `{"prompt": "a", "bad_words": [""]}`, 400, "bad_words"},
+		{"/v1/completions", `{"prompt": "a", "structured_outputs": {"choice": ["a"]}, "stop": "a"}`, 400, "stop"},
 		{"/v1/completions", `{"prompt": []}`, 400, "prompt"},
 		{"/v1/completions", `{"prompt": ""}`, 400, "prompt"},
 		{"/v1/completions", `{"prompt": [320]}`, 400, "prompt"},

@@ -16,7 +16,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,17 +51,14 @@ type Key struct{ Name, Secret string }
 
 // Server is a http.Handler over models.
 type Server struct {
-	o       Options
-	keys    [][sha256.Size]byte
-	models  []*served
-	places  chan struct{}
-	waiting atomic.Int64
-	metrics metrics
-	routes  *http.ServeMux
-	ready   atomic.Bool
-
-	mu       sync.Mutex
-	draining bool
+	o               Options
+	keys            [][sha256.Size]byte
+	models          []*served
+	places          chan struct{}
+	waiting         atomic.Int64
+	metrics         metrics
+	routes          *http.ServeMux
+	ready, draining atomic.Bool
 }
 
 // New makes a server without models.
@@ -131,17 +127,7 @@ func (s *Server) Add(name string, m *lm.Model) error {
 func (s *Server) Ready() { s.ready.Store(true) }
 
 // Drain takes no requests any more but those for health.
-func (s *Server) Drain() {
-	s.mu.Lock()
-	s.draining = true
-	s.mu.Unlock()
-}
-
-func (s *Server) isDraining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.draining
-}
+func (s *Server) Drain() { s.draining.Store(true) }
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
@@ -308,7 +294,7 @@ func (s *Server) model(f *fields) (*served, *failure) {
 }
 
 func (s *Server) named(name string) (*served, *failure) {
-	if !s.ready.Load() || s.isDraining() {
+	if !s.ready.Load() || s.draining.Load() {
 		return nil, &failure{status: http.StatusServiceUnavailable, kind: "server_error", message: "the server is loading its models, or about to end", after: 1}
 	}
 	if name == "" && len(s.models) == 1 {

@@ -86,6 +86,9 @@ func (m *served) settings(f *fields) *settings {
 	for _, name := range []string{"use_beam_search", "mirostat", "dynatemp_range", "lora", "truncate_prompt_tokens", "prompt_logprobs", "post_sampling_probs", "prediction", "priority", "cache_salt"} {
 		f.refuse(name, "this server does not have it yet")
 	}
+	if q.Form = m.form(f); q.Form != nil && (len(q.StopTexts) > 0 || f.has("stop_token_ids") || f.has("ignore_eos")) {
+		f.fail(bad("stop", "the answer is held to a form, and a stop would end it elsewhere"))
+	}
 	if f.failed == nil {
 		if err := to.Check(); err != nil {
 			f.fail(bad("", "%v", err))
@@ -126,13 +129,13 @@ func (m *served) bias(f *fields, to *generate.Sampling) {
 // words reads the settings that name texts.
 func (m *served) words(f *fields, to *generate.Sampling) {
 	var w lm.Words
-	f.to("bad_words", &w.BadWords, "a list of texts")
-	f.to("dry_sequence_breakers", &w.Breakers, "a list of texts")
-	for _, name := range []string{"bad_words", "dry_sequence_breakers"} {
-		if slices.Contains(map[string][]string{"bad_words": w.BadWords, "dry_sequence_breakers": w.Breakers}[name], "") {
+	read := func(name string, to *[]string) {
+		if f.to(name, to, "a list of texts"); slices.Contains(*to, "") {
 			f.fail(bad(name, "%s has an empty text", name))
 		}
 	}
+	read("bad_words", &w.BadWords)
+	read("dry_sequence_breakers", &w.Breakers)
 	if f.failed == nil {
 		if err := w.AddTo(to, m.lm); err != nil {
 			f.fail(bad("", "%v", err))

@@ -33,8 +33,8 @@ func newStream(w http.ResponseWriter) *stream {
 // send adds an event, from any goroutine.
 func (s *stream) send(v any) {
 	text, err := marshal(v)
-	if err != nil {
-		panic(err)
+	if err != nil { // the caller may be the engine, which must not end by it
+		text, _ = marshal(&failure{kind: "server_error", message: "a piece of the answer cannot be written: " + err.Error()})
 	}
 	s.add(append(append([]byte("data: "), text...), "\n\n"...))
 }
